@@ -1,0 +1,62 @@
+# How every target of this project is compiled, and the floors of docs/architecture.md as object libraries.
+
+add_library(skua_flags INTERFACE)
+target_compile_options(skua_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes
+  -Wswitch-enum -Wundef -Wcast-align -Wcast-qual -Wpointer-arith -Wwrite-strings -Wformat=2 -Wold-style-definition
+  -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough -Walloca -Wredundant-decls
+  -fno-common -fstack-protector-strong $<$<BOOL:${SKUA_WERROR}>:-Werror>)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(skua_flags INTERFACE -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-init)
+endif()
+if(SKUA_SANITIZE)
+  add_compile_options(-fsanitize=${SKUA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SKUA_SANITIZE})
+endif()
+if(SKUA_COVERAGE)
+  add_compile_options(--coverage -O0)
+  add_link_options(--coverage)
+endif()
+if(SKUA_BUILD_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# skua_floor(NAME wire SOURCES a.c b.c): the object library skua_wire, one folder of src/.
+function(skua_floor)
+  cmake_parse_arguments(F "" "NAME" "SOURCES;LIBS" ${ARGN})
+  add_library(skua_${F_NAME} OBJECT ${F_SOURCES})
+  target_include_directories(skua_${F_NAME} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(skua_${F_NAME} PRIVATE skua_flags PUBLIC PkgConfig::SODIUM ${F_LIBS})
+endfunction()
+
+# skua_unit_test(NAME base_heap SOURCES test_heap.c FLOORS base wire): a cmocka program and a ctest of the same name,
+# linked with just the named floors, so that a test also shows what its module needs.
+function(skua_unit_test)
+  cmake_parse_arguments(T "" "NAME" "SOURCES;FLOORS;LIBS;ARGS" ${ARGN})
+  add_executable(test_${T_NAME} ${T_SOURCES})
+  list(TRANSFORM T_FLOORS PREPEND skua_)
+  target_link_libraries(test_${T_NAME} PRIVATE skua_flags cmocka ${T_FLOORS} ${T_LIBS})
+  target_include_directories(test_${T_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
+  add_test(NAME unit.${T_NAME} COMMAND test_${T_NAME} ${T_ARGS})
+endfunction()
+
+# skua_fuzz_target(NAME frames SOURCES fuzz_frames.c FLOORS base wire): fuzz_frames, with libFuzzer where
+# SKUA_BUILD_FUZZ is on, else with the replay main; and a ctest that replays fuzz/corpus/frames.
+function(skua_fuzz_target)
+  cmake_parse_arguments(T "" "NAME" "SOURCES;FLOORS;LIBS" ${ARGN})
+  add_executable(fuzz_${T_NAME} ${T_SOURCES})
+  list(TRANSFORM T_FLOORS PREPEND skua_)
+  target_link_libraries(fuzz_${T_NAME} PRIVATE skua_flags ${T_FLOORS} ${T_LIBS})
+  target_include_directories(fuzz_${T_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/fuzz)
+  set(corpus ${PROJECT_SOURCE_DIR}/fuzz/corpus/${T_NAME})
+  if(SKUA_BUILD_FUZZ)
+    target_link_options(fuzz_${T_NAME} PRIVATE -fsanitize=fuzzer)
+    set(arguments -runs=0 ${corpus})
+  else()
+    target_sources(fuzz_${T_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/replay.c)
+    set(arguments ${corpus})
+  endif()
+  if(SKUA_BUILD_TESTS)
+    add_test(NAME fuzz.${T_NAME} COMMAND fuzz_${T_NAME} ${arguments})
+  endif()
+endfunction()
