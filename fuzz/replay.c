@@ -1,5 +1,5 @@
-/* main() of a fuzz target where libFuzzer is not linked: runs every file of the folders named, in name order, so that
- * the corpus is an ordinary test under any compiler. */
+/* main() of a fuzz target where libFuzzer is not linked: runs every file of the folders named, in
+ * name order, so that the corpus is an ordinary test under any compiler. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,19 +1,22 @@
 /* Skua: a reliable, encrypted transport over UDP.
  *
- * This is the protocol itself, without sockets, clocks, threads or hidden randomness: the caller hands in the datagrams
- * that arrived and the time, and takes out the datagrams to send, the events and the next deadline. Most programs link
- * the libev driver (skua_ev.h), which does that part; the functions on connections and streams below are the same with
- * and without it.
+ * This is the protocol itself, without sockets, clocks, threads or hidden randomness: the caller
+ * hands in the datagrams that arrived and the time, and takes out the datagrams to send, the events
+ * and the next deadline. Most programs link the libev driver (skua_ev.h), which does that part; the
+ * functions on connections and streams below are the same with and without it.
  *
  * Conventions
  *   - One endpoint belongs to one thread. Different endpoints share nothing.
- *   - Connections and streams are handles: 64-bit values. 0 is never valid. A stale handle answers SKUA_ECLOSED and
- *     cannot crash. A handle belongs to the endpoint that made it.
- *   - Times are nanoseconds (skua_time) of one monotonic clock of the caller's choice; they enter only by the I/O verbs
- *     (recv, send, on_timeout), so what other calls ask for takes effect at the next I/O verb.
- *   - Functions return enum skua_err: SKUA_OK (0) or a negative code. Counts and lengths come back through pointers.
+ *   - Connections and streams are handles: 64-bit values. 0 is never valid. A stale handle answers
+ * SKUA_ECLOSED and cannot crash. A handle belongs to the endpoint that made it.
+ *   - Times are nanoseconds (skua_time) of one monotonic clock of the caller's choice; they enter
+ * only by the I/O verbs (recv, send, on_timeout), so what other calls ask for takes effect at the
+ * next I/O verb.
+ *   - Functions return enum skua_err: SKUA_OK (0) or a negative code. Counts and lengths come back
+ * through pointers.
  *   - Pointers handed in are borrowed for the length of the call unless the text says otherwise.
- *   - Config structs start with `size`: set by the initialiser macro, it lets later versions add members at the end.
+ *   - Config structs start with `size`: set by the initialiser macro, it lets later versions add
+ * members at the end.
  *
  * What the names mean is in docs/protocol.md; state names and rules are TCP's (RFC 9293). */
 #ifndef SKUA_SKUA_H
@@ -43,14 +46,15 @@ extern "C" {
 /* The UDP port that the tool uses by default. */
 #define SKUA_DEFAULT_PORT 7582
 
-/* --- time, errors, vtables ------------------------------------------------------------------------------------- */
+/* --- time, errors, vtables
+ * ------------------------------------------------------------------------------------- */
 
 /* Nanoseconds of a monotonic clock. */
 typedef uint64_t skua_time;
 #define SKUA_NEVER UINT64_MAX
-#define SKUA_USEC UINT64_C(1000)
-#define SKUA_MSEC UINT64_C(1000000)
-#define SKUA_SEC UINT64_C(1000000000)
+#define SKUA_USEC  UINT64_C(1000)
+#define SKUA_MSEC  UINT64_C(1000000)
+#define SKUA_SEC   UINT64_C(1000000000)
 
 enum skua_err {
 #define SKUA_ERR(name, value, text) name = (value),
@@ -69,29 +73,33 @@ enum skua_code {
 SKUA_API const char *skua_strerror(enum skua_err err);
 /* The enumerator's name, as "SKUA_ETIMEDOUT"; "SKUA_?" for an unknown value. */
 SKUA_API const char *skua_err_name(enum skua_err err);
-/* Text of a transport code received from a peer; "unknown code" for one that this version does not know. */
+/* Text of a transport code received from a peer; "unknown code" for one that this version does not
+ * know. */
 SKUA_API const char *skua_code_text(uint64_t code);
 
-/* Where memory comes from. `get` returns memory aligned for any type, or NULL; `put` receives the size it was got with. */
+/* Where memory comes from. `get` returns memory aligned for any type, or NULL; `put` receives the
+ * size it was got with. */
 struct skua_alloc {
     void *(*get)(void *user, size_t size);
     void (*put)(void *user, void *memory, size_t size);
     void *user;
 };
 
-/* Where randomness comes from: must be fit for keys (a seeded generator for tests and simulators only). */
+/* Where randomness comes from: must be fit for keys (a seeded generator for tests and simulators
+ * only). */
 struct skua_rng {
     void (*fill)(void *user, void *out, size_t len);
     void *user;
 };
 
-/* What happened inside, for qlog-like sinks and tests. Names of events and of their arguments: src/base/trace.def. */
+/* What happened inside, for qlog-like sinks and tests. Names of events and of their arguments:
+ * src/base/trace.def. */
 struct skua_trace_event {
-    skua_time time;     /* when */
-    uint64_t conn;      /* handle of the connection, or 0 */
-    uint32_t type;      /* which line of trace.def */
-    uint32_t reserved;  /* 0 */
-    uint64_t args[4];   /* meaning by type; unused ones are 0 */
+    skua_time time;    /* when */
+    uint64_t conn;     /* handle of the connection, or 0 */
+    uint32_t type;     /* which line of trace.def */
+    uint32_t reserved; /* 0 */
+    uint64_t args[4];  /* meaning by type; unused ones are 0 */
 };
 
 /* A sink for trace events. It must not call this API. */
@@ -103,7 +111,9 @@ struct skua_trace {
 /* Name of a trace event type, as "packet_sent"; NULL beyond the last. */
 SKUA_API const char *skua_trace_name(uint32_t type);
 
-/* --- keys -------------------------------------------------------------------------------------------------------- */
+/* --- keys
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 #define SKUA_KEY_LEN 32
 /* Room for the text form of a key with its terminating zero (base64, 44 characters). */
@@ -119,8 +129,8 @@ struct skua_secret_key {
     uint8_t bytes[SKUA_KEY_LEN];
 };
 
-/* Prepares libsodium (RFC-free: sodium_init). Called by skua_endpoint_new as well; idempotent and thread-safe.
- * SKUA_EINTERNAL where libsodium cannot be used. */
+/* Prepares libsodium (RFC-free: sodium_init). Called by skua_endpoint_new as well; idempotent and
+ * thread-safe. SKUA_EINTERNAL where libsodium cannot be used. */
 SKUA_API enum skua_err skua_init(void);
 
 /* A fresh secret key from `rng`. */
@@ -134,11 +144,14 @@ SKUA_API enum skua_err skua_key_parse(struct skua_key *out, const char *text);
 /* Wipes `len` bytes in a way that the compiler keeps. */
 SKUA_API void skua_wipe(void *memory, size_t len);
 
-/* --- addresses --------------------------------------------------------------------------------------------------- */
+/* --- addresses
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 enum skua_family { SKUA_FAMILY_NONE = 0, SKUA_FAMILY_IPV4 = 4, SKUA_FAMILY_IPV6 = 6 };
 
-/* An IP address and UDP port. Members not used by the family are zero: equal addresses are equal bytes. */
+/* An IP address and UDP port. Members not used by the family are zero: equal addresses are equal
+ * bytes. */
 struct skua_addr {
     uint8_t family;   /* enum skua_family */
     uint8_t reserved; /* 0 */
@@ -147,7 +160,8 @@ struct skua_addr {
     uint8_t ip[16];   /* network byte order; IPv4 in the first four */
 };
 
-/* One way between two hosts: the caller's number for a socket, and both ends. `local` may be all zero where unknown. */
+/* One way between two hosts: the caller's number for a socket, and both ends. `local` may be all
+ * zero where unknown. */
 struct skua_path {
     uint32_t socket; /* the caller's index of the socket, below SKUA_MAX_SOCKETS */
     struct skua_addr local;
@@ -159,7 +173,9 @@ struct skua_path {
 #define SKUA_ADDR_TEXT_LEN 72
 SKUA_API void skua_addr_format(char out[SKUA_ADDR_TEXT_LEN], const struct skua_addr *addr);
 
-/* --- endpoint ---------------------------------------------------------------------------------------------------- */
+/* --- endpoint
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* Everything that shares sockets: connections, at most one listener, and their tables. */
 struct skua_endpoint;
@@ -177,10 +193,13 @@ struct skua_config {
     const struct skua_alloc *alloc;    /* copied; NULL = malloc and free */
     const struct skua_trace *trace;    /* copied; NULL = no tracing */
     size_t max_conns;                  /* connections at a time; 0 = 65,536 */
-    uint16_t max_udp_payload;          /* largest datagram to send or receive: 1,200 to 65,507; 0 = 65,507 */
-    uint8_t suites;                    /* bit set of enum skua_suite allowed; 0 = all that this machine has */
+    uint16_t max_udp_payload; /* largest datagram to send or receive: 1,200 to 65,507; 0 = 65,507 */
+    uint8_t suites; /* bit set of enum skua_suite allowed; 0 = all that this machine has */
 };
-#define SKUA_CONFIG_INIT {sizeof(struct skua_config), NULL, NULL, NULL, NULL, 0, 0, 0}
+#define SKUA_CONFIG_INIT                                                                           \
+    {                                                                                              \
+        sizeof(struct skua_config), NULL, NULL, NULL, NULL, 0, 0, 0                                \
+    }
 
 enum skua_suite {
     SKUA_SUITE_CHACHA20_POLY1305 = 1, /* everywhere */
@@ -188,56 +207,76 @@ enum skua_suite {
     SKUA_SUITE_AEGIS_128L = 4         /* with AES in hardware and libsodium >= 1.0.19 */
 };
 
-/* One connection's settings (and, in a listener, those of each that it accepts). All may stay zero. */
+/* One connection's settings (and, in a listener, those of each that it accepts). All may stay zero.
+ */
 struct skua_conn_config {
-    size_t size;                        /* sizeof(struct skua_conn_config) */
-    void *user;                         /* comes back in every event of the connection */
-    const struct skua_key *server_key;  /* connect only: the key the server must have; NULL = any, see skua_conn_peer_key; copied */
-    const uint8_t *psk;                 /* 32 secret random bytes both sides know, or NULL; copied */
-    const char *label;                  /* application protocol, at most SKUA_LABEL_MAX bytes; both sides must agree; copied; NULL = "" */
-    skua_time idle_timeout_ns;          /* silence that ends it, minimum of both sides; 0 = 30 s, SKUA_NEVER = off */
-    skua_time user_timeout_ns;          /* how long sent data may stay unacknowledged (RFC 5482); 0 = 60 s, SKUA_NEVER = off */
-    skua_time keepalive_time_ns;        /* quiet time before the first probe; 0 or SKUA_NEVER = off */
-    skua_time keepalive_intvl_ns;       /* between probes; 0 = 10 s */
-    uint32_t keepalive_probes;          /* unanswered probes that end it; 0 = 5 */
-    uint32_t syn_retries;               /* repeats of a SYN or SYN_ACK; 0 = 5 */
-    uint64_t max_recv_window;           /* most the peer may have in flight towards us, bytes; 0 = 64 MiB */
-    uint64_t max_stream_window;         /* the same for one stream; 0 = 32 MiB */
-    uint64_t max_send_buffer;           /* most that one stream keeps of written bytes; 0 = 32 MiB (grows with cwnd) */
-    uint32_t max_streams_bidi;          /* streams the peer may have open at a time; 0 = 1,024; at most 2^20 */
-    uint32_t max_streams_uni;           /* the same, unidirectional; 0 = 1,024; at most 2^20 */
-    skua_time time_wait_ns;             /* length of TIME_WAIT; 0 = 3 PTO */
-    skua_time close_timeout_ns;         /* skua_conn_close gives up after; 0 = 30 s */
+    size_t size;                       /* sizeof(struct skua_conn_config) */
+    void *user;                        /* comes back in every event of the connection */
+    const struct skua_key *server_key; /* connect only: the key the server must have; NULL = any,
+                                          see skua_conn_peer_key; copied */
+    const uint8_t *psk;                /* 32 secret random bytes both sides know, or NULL; copied */
+    const char *label; /* application protocol, at most SKUA_LABEL_MAX bytes; both sides must agree;
+                          copied; NULL = "" */
+    skua_time idle_timeout_ns; /* silence that ends it, minimum of both sides; 0 = 30 s, SKUA_NEVER
+                                  = off */
+    skua_time user_timeout_ns; /* how long sent data may stay unacknowledged (RFC 5482); 0 = 60 s,
+                                  SKUA_NEVER = off */
+    skua_time keepalive_time_ns;  /* quiet time before the first probe; 0 or SKUA_NEVER = off */
+    skua_time keepalive_intvl_ns; /* between probes; 0 = 10 s */
+    uint32_t keepalive_probes;    /* unanswered probes that end it; 0 = 5 */
+    uint32_t syn_retries;         /* repeats of a SYN or SYN_ACK; 0 = 5 */
+    uint64_t max_recv_window;   /* most the peer may have in flight towards us, bytes; 0 = 64 MiB */
+    uint64_t max_stream_window; /* the same for one stream; 0 = 32 MiB */
+    uint64_t max_send_buffer; /* most that one stream keeps of written bytes; 0 = 32 MiB (grows with
+                                 cwnd) */
+    uint32_t
+        max_streams_bidi; /* streams the peer may have open at a time; 0 = 1,024; at most 2^20 */
+    uint32_t max_streams_uni;   /* the same, unidirectional; 0 = 1,024; at most 2^20 */
+    skua_time time_wait_ns;     /* length of TIME_WAIT; 0 = 3 PTO */
+    skua_time close_timeout_ns; /* skua_conn_close gives up after; 0 = 30 s */
 };
-#define SKUA_CONN_CONFIG_INIT \
-    {sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define SKUA_CONN_CONFIG_INIT                                                                      \
+    {                                                                                              \
+        sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
+            0, 0                                                                                   \
+    }
 #define SKUA_LABEL_MAX 31
-#define SKUA_PSK_LEN 32
+#define SKUA_PSK_LEN   32
 
 /* A listener's settings. */
 struct skua_listen_config {
-    size_t size;                   /* sizeof(struct skua_listen_config) */
-    struct skua_conn_config conn;  /* for each accepted connection; `server_key` is not used */
-    uint32_t backlog;              /* established and not yet accepted; 0 = 128 (TCP's accept queue) */
-    uint32_t syn_backlog;          /* half-open entries; 0 = 4,096 (TCP's SYN queue) */
+    size_t size;                  /* sizeof(struct skua_listen_config) */
+    struct skua_conn_config conn; /* for each accepted connection; `server_key` is not used */
+    uint32_t backlog;     /* established and not yet accepted; 0 = 128 (TCP's accept queue) */
+    uint32_t syn_backlog; /* half-open entries; 0 = 4,096 (TCP's SYN queue) */
 };
-#define SKUA_LISTEN_CONFIG_INIT {sizeof(struct skua_listen_config), SKUA_CONN_CONFIG_INIT, 0, 0}
+#define SKUA_LISTEN_CONFIG_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct skua_listen_config), SKUA_CONN_CONFIG_INIT, 0, 0                             \
+    }
 
-/* Makes an endpoint. SKUA_EINVAL for a config out of range, SKUA_ENOMEM, SKUA_EINTERNAL (libsodium). */
-SKUA_API enum skua_err skua_endpoint_new(struct skua_endpoint **out, const struct skua_config *config);
-/* Ends everything at once, without a packet, and wipes all keys. NULL is allowed. Lent memory is free afterwards. */
+/* Makes an endpoint. SKUA_EINVAL for a config out of range, SKUA_ENOMEM, SKUA_EINTERNAL
+ * (libsodium). */
+SKUA_API enum skua_err skua_endpoint_new(struct skua_endpoint **out,
+                                         const struct skua_config *config);
+/* Ends everything at once, without a packet, and wipes all keys. NULL is allowed. Lent memory is
+ * free afterwards. */
 SKUA_API void skua_endpoint_free(struct skua_endpoint *ep);
 /* The endpoint's own public key; valid as long as the endpoint. */
 SKUA_API const struct skua_key *skua_endpoint_key(const struct skua_endpoint *ep);
 
 /* Accepts connections from now on (TCP's LISTEN). SKUA_ESTATE where it listens already. */
-SKUA_API enum skua_err skua_endpoint_listen(struct skua_endpoint *ep, const struct skua_listen_config *config);
-/* Stops listening: half-open entries and connections not yet accepted are refused; accepted ones go on. */
+SKUA_API enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
+                                            const struct skua_listen_config *config);
+/* Stops listening: half-open entries and connections not yet accepted are refused; accepted ones go
+ * on. */
 SKUA_API enum skua_err skua_endpoint_unlisten(struct skua_endpoint *ep);
 
-/* --- I/O verbs: called by a driver ------------------------------------------------------------------------------- */
+/* --- I/O verbs: called by a driver
+ * ------------------------------------------------------------------------------- */
 
-/* Datagrams from a socket: one, or several of `segment_size` bytes (the last may be shorter) as UDP_GRO delivers them. */
+/* Datagrams from a socket: one, or several of `segment_size` bytes (the last may be shorter) as
+ * UDP_GRO delivers them. */
 struct skua_rx {
     struct skua_path path;
     uint8_t *data;       /* written to: packets are opened in place */
@@ -246,43 +285,56 @@ struct skua_rx {
     uint8_t ecn;         /* ECN bits of the IP header, 0 to 3 */
 };
 
-/* Datagrams for a socket: one, or several of `segment_size` bytes (the last may be shorter), as UDP_SEGMENT sends them. */
+/* Datagrams for a socket: one, or several of `segment_size` bytes (the last may be shorter), as
+ * UDP_SEGMENT sends them. */
 struct skua_tx {
     uint8_t *data;       /* in: room */
     size_t cap;          /* in: bytes of room; at least the endpoint's max_udp_payload */
-    size_t max_segments; /* in: most datagrams to put there (1 where the socket has no GSO); at most 64 */
+    size_t max_segments; /* in: most datagrams to put there (1 where the socket has no GSO); at most
+                            64 */
     struct skua_path path;
     size_t len;          /* out: bytes at `data` */
     size_t segment_size; /* out: bytes of each datagram but the last */
     uint8_t ecn;         /* out: ECN bits to set */
     skua_conn conn;      /* out: whose datagrams, or 0; for skua_endpoint_send_result */
-    uint64_t first_pn;   /* out: packet number of the first datagram, or UINT64_MAX; for skua_endpoint_send_result */
+    uint64_t first_pn;   /* out: packet number of the first datagram, or UINT64_MAX; for
+                            skua_endpoint_send_result */
 };
 
 /* What the network said about a path, by ICMP or an errno. */
 enum skua_hint { SKUA_HINT_UNREACHABLE = 1, SKUA_HINT_PORT_UNREACHABLE = 2 };
 
-/* Takes `n` buffers of datagrams that arrived at `now`. The buffers stay borrowed until skua_endpoint_settle: unread
- * bytes of streams may point into them. Bad datagrams are dropped and counted, never an error. */
-SKUA_API void skua_endpoint_recv(struct skua_endpoint *ep, struct skua_rx *rx, size_t n, skua_time now);
-/* Ends the loan of all buffers: what has not been read is copied. Call after the events of the batch are handled. */
-SKUA_API void skua_endpoint_settle(struct skua_endpoint *ep);
-/* Fills `tx` with the next datagrams to send at `now`; `tx->len` is 0 when there is nothing to send yet. Sealed
- * datagrams count as sent. Where the socket would block, the caller keeps them and sends them later. */
-SKUA_API void skua_endpoint_send(struct skua_endpoint *ep, struct skua_tx *tx, skua_time now);
-/* Optional: tells what became of a filled `tx`, where the kernel refused. `error` is an errno value: EMSGSIZE lowers
- * the path MTU, ENETUNREACH, EHOSTUNREACH and ECONNREFUSED count as hints; others mean loss. */
-SKUA_API void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *tx, int error, skua_time now);
-/* ICMP said something of a path. Never authoritative: it shortens the patience with a silent peer. */
-SKUA_API void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path, enum skua_hint hint,
+/* Takes `n` buffers of datagrams that arrived at `now`. The buffers stay borrowed until
+ * skua_endpoint_settle: unread bytes of streams may point into them. Bad datagrams are dropped and
+ * counted, never an error. */
+SKUA_API void skua_endpoint_recv(struct skua_endpoint *ep, struct skua_rx *rx, size_t n,
                                  skua_time now);
-/* When skua_endpoint_on_timeout wants to be called if nothing else happens; 0 = at once (there is something to send),
- * SKUA_NEVER = not at all. */
+/* Ends the loan of all buffers: what has not been read is copied. Call after the events of the
+ * batch are handled. */
+SKUA_API void skua_endpoint_settle(struct skua_endpoint *ep);
+/* Fills `tx` with the next datagrams to send at `now`; `tx->len` is 0 when there is nothing to send
+ * yet. Sealed datagrams count as sent. Where the socket would block, the caller keeps them and
+ * sends them later. */
+SKUA_API void skua_endpoint_send(struct skua_endpoint *ep, struct skua_tx *tx, skua_time now);
+/* Optional: tells what became of a filled `tx`, where the kernel refused. `error` is an errno
+ * value: EMSGSIZE lowers the path MTU, ENETUNREACH, EHOSTUNREACH and ECONNREFUSED count as hints;
+ * others mean loss. */
+SKUA_API void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *tx,
+                                        int error, skua_time now);
+/* ICMP said something of a path. Never authoritative: it shortens the patience with a silent peer.
+ */
+SKUA_API void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path,
+                                 enum skua_hint hint, skua_time now);
+/* When skua_endpoint_on_timeout wants to be called if nothing else happens; 0 = at once (there is
+ * something to send), SKUA_NEVER = not at all. */
 SKUA_API skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep);
-/* Runs what is due at `now`. Early calls do nothing. Follow with skua_endpoint_send until it yields nothing. */
+/* Runs what is due at `now`. Early calls do nothing. Follow with skua_endpoint_send until it yields
+ * nothing. */
 SKUA_API void skua_endpoint_on_timeout(struct skua_endpoint *ep, skua_time now);
 
-/* --- events ------------------------------------------------------------------------------------------------------ */
+/* --- events
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 enum skua_event_type {
 #define SKUA_EVENT(name, text) SKUA_EVENT_##name,
@@ -293,29 +345,35 @@ enum skua_event_type {
 
 struct skua_event {
     enum skua_event_type type;
-    skua_conn conn;         /* the connection */
-    skua_stream stream;     /* the stream, for events of a stream, else 0 */
-    void *user;             /* the connection's user pointer */
-    void *stream_user;      /* the stream's user pointer, or NULL */
-    uint64_t offset;        /* ACKED: every byte below this offset has been acknowledged */
-    enum skua_err error;    /* CLOSED: why; SKUA_OK after an orderly close */
-    bool remote;            /* CLOSED: the peer ended it, by a RST */
-    bool application;       /* CLOSED: `code` is the application's (skua_conn_abort), not the transport's */
-    uint64_t code;          /* CLOSED, STOPPED: code sent or received */
-    uint64_t frame_type;    /* CLOSED: the frame that offended, or 0 */
-    struct skua_key key;    /* CLOSED with SKUA_EPEERKEY: the key that the peer has */
-    const char *reason;     /* CLOSED: text sent or received, zero-terminated, control characters replaced; valid until
-                             * the next call of any API function on this endpoint; never NULL */
+    skua_conn conn;      /* the connection */
+    skua_stream stream;  /* the stream, for events of a stream, else 0 */
+    void *user;          /* the connection's user pointer */
+    void *stream_user;   /* the stream's user pointer, or NULL */
+    uint64_t offset;     /* ACKED: every byte below this offset has been acknowledged */
+    enum skua_err error; /* CLOSED: why; SKUA_OK after an orderly close */
+    bool remote;         /* CLOSED: the peer ended it, by a RST */
+    bool application; /* CLOSED: `code` is the application's (skua_conn_abort), not the transport's
+                       */
+    uint64_t code;    /* CLOSED, STOPPED: code sent or received */
+    uint64_t frame_type; /* CLOSED: the frame that offended, or 0 */
+    struct skua_key key; /* CLOSED with SKUA_EPEERKEY: the key that the peer has */
+    const char
+        *reason; /* CLOSED: text sent or received, zero-terminated, control characters replaced;
+                  * valid until the next call of any API function on this endpoint; never NULL */
 };
 
-/* The next event, or false (and type NONE). Order between connections is the order of occurrence of their first. */
+/* The next event, or false (and type NONE). Order between connections is the order of occurrence of
+ * their first. */
 SKUA_API bool skua_endpoint_poll_event(struct skua_endpoint *ep, struct skua_event *event);
 /* The enumerator's name without prefix, as "READABLE". */
 SKUA_API const char *skua_event_name(enum skua_event_type type);
 
-/* --- connections ------------------------------------------------------------------------------------------------- */
+/* --- connections
+ * -------------------------------------------------------------------------------------------------
+ */
 
-/* TCP's names (RFC 9293 §3.3.2). LISTEN belongs to a listener and TIME_WAIT to a record: no handle shows them. */
+/* TCP's names (RFC 9293 §3.3.2). LISTEN belongs to a listener and TIME_WAIT to a record: no handle
+ * shows them. */
 enum skua_state {
     SKUA_STATE_CLOSED,
     SKUA_STATE_LISTEN,
@@ -332,147 +390,176 @@ enum skua_state {
 };
 SKUA_API const char *skua_state_name(enum skua_state state);
 
-/* Starts to connect over `path` (socket and remote address; local may be zero). ESTABLISHED or CLOSED follows. Streams
- * may be opened and written before; their bytes travel from the third packet on. SKUA_EINVAL, SKUA_ENOMEM, SKUA_ELIMIT. */
+/* Starts to connect over `path` (socket and remote address; local may be zero). ESTABLISHED or
+ * CLOSED follows. Streams may be opened and written before; their bytes travel from the third
+ * packet on. SKUA_EINVAL, SKUA_ENOMEM, SKUA_ELIMIT. */
 SKUA_API enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path *path,
                                          const struct skua_conn_config *config, skua_conn *out);
-/* Takes a connection that an INCOMING event announced; `user` replaces the listener's user pointer. */
+/* Takes a connection that an INCOMING event announced; `user` replaces the listener's user pointer.
+ */
 SKUA_API enum skua_err skua_conn_accept(struct skua_endpoint *ep, skua_conn conn, void *user);
-/* Turns it away: the peer's connection ends with SKUA_ECONNREFUSED. `code` is one of enum skua_code (KEY_REFUSED,
- * REFUSED, ...). The handle is stale afterwards and no event follows. */
-SKUA_API enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn, enum skua_code code);
+/* Turns it away: the peer's connection ends with SKUA_ECONNREFUSED. `code` is one of enum skua_code
+ * (KEY_REFUSED, REFUSED, ...). The handle is stale afterwards and no event follows. */
+SKUA_API enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn,
+                                        enum skua_code code);
 
-/* "I send no more" on every stream (TCP's shutdown(SHUT_WR)): each open sending side is finished, then FIN is sent. The
- * peer may go on sending. Idempotent. */
+/* "I send no more" on every stream (TCP's shutdown(SHUT_WR)): each open sending side is finished,
+ * then FIN is sent. The peer may go on sending. Idempotent. */
 SKUA_API enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn conn);
-/* Orderly end: shutdown, and the handle's owner loses interest: bytes that arrive later are thrown away. CLOSED follows,
- * with SKUA_OK when everything written was acknowledged, at the latest after close_timeout_ns. */
+/* Orderly end: shutdown, and the handle's owner loses interest: bytes that arrive later are thrown
+ * away. CLOSED follows, with SKUA_OK when everything written was acknowledged, at the latest after
+ * close_timeout_ns. */
 SKUA_API enum skua_err skua_conn_close(struct skua_endpoint *ep, skua_conn conn);
-/* Ends at once with a RST (TCP's linger 0). The handle is stale afterwards and no event follows. `reason` may be NULL;
- * at most 256 bytes of it are sent. */
-SKUA_API enum skua_err skua_conn_abort(struct skua_endpoint *ep, skua_conn conn, uint64_t code, const char *reason);
+/* Ends at once with a RST (TCP's linger 0). The handle is stale afterwards and no event follows.
+ * `reason` may be NULL; at most 256 bytes of it are sent. */
+SKUA_API enum skua_err skua_conn_abort(struct skua_endpoint *ep, skua_conn conn, uint64_t code,
+                                       const char *reason);
 
 SKUA_API enum skua_err skua_conn_set_user(struct skua_endpoint *ep, skua_conn conn, void *user);
 SKUA_API enum skua_err skua_conn_user(struct skua_endpoint *ep, skua_conn conn, void **out);
 /* The peer's public key. SKUA_ESTATE before the handshake has shown it. */
-SKUA_API enum skua_err skua_conn_peer_key(struct skua_endpoint *ep, skua_conn conn, struct skua_key *out);
-SKUA_API enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn, struct skua_path *out);
-SKUA_API enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn, enum skua_state *out);
-/* `len` (at most 64) secret bytes that only the two ends of this connection can compute, different for each `label`
- * (RFC 8446 §7.5 in spirit). SKUA_ESTATE before ESTABLISHED. */
-SKUA_API enum skua_err skua_conn_export(struct skua_endpoint *ep, skua_conn conn, const char *label, void *out,
-                                        size_t len);
-/* Asks for new traffic keys; they come by themselves in time. SKUA_EAGAIN while an update is under way. */
+SKUA_API enum skua_err skua_conn_peer_key(struct skua_endpoint *ep, skua_conn conn,
+                                          struct skua_key *out);
+SKUA_API enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn,
+                                      struct skua_path *out);
+SKUA_API enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn,
+                                       enum skua_state *out);
+/* `len` (at most 64) secret bytes that only the two ends of this connection can compute, different
+ * for each `label` (RFC 8446 §7.5 in spirit). SKUA_ESTATE before ESTABLISHED. */
+SKUA_API enum skua_err skua_conn_export(struct skua_endpoint *ep, skua_conn conn, const char *label,
+                                        void *out, size_t len);
+/* Asks for new traffic keys; they come by themselves in time. SKUA_EAGAIN while an update is under
+ * way. */
 SKUA_API enum skua_err skua_conn_update_keys(struct skua_endpoint *ep, skua_conn conn);
 /* Sends a PING (an ack-eliciting packet without content). */
 SKUA_API enum skua_err skua_conn_ping(struct skua_endpoint *ep, skua_conn conn);
 
-/* What tcp_info is to TCP. Bytes are of UDP payload unless said otherwise; counters start at 0 with the connection. */
+/* What tcp_info is to TCP. Bytes are of UDP payload unless said otherwise; counters start at 0 with
+ * the connection. */
 struct skua_conn_stats {
     enum skua_state state;
-    enum skua_suite suite;         /* cipher in use; 0 before it is agreed on */
-    skua_time rtt_latest_ns;       /* RFC 9002 §5: latest_rtt */
-    skua_time rtt_smoothed_ns;     /* smoothed_rtt */
-    skua_time rtt_var_ns;          /* rttvar */
-    skua_time rtt_min_ns;          /* min_rtt */
-    skua_time pto_ns;              /* probe timeout with its present backoff */
-    uint64_t cwnd;                 /* congestion window, bytes */
-    uint64_t ssthresh;             /* slow start threshold, bytes; UINT64_MAX = none yet */
-    uint64_t bytes_in_flight;      /* sent, neither acknowledged nor lost */
-    uint64_t pacing_rate;          /* bytes per second */
-    uint64_t delivery_rate;        /* last sample, bytes per second */
+    enum skua_suite suite;     /* cipher in use; 0 before it is agreed on */
+    skua_time rtt_latest_ns;   /* RFC 9002 §5: latest_rtt */
+    skua_time rtt_smoothed_ns; /* smoothed_rtt */
+    skua_time rtt_var_ns;      /* rttvar */
+    skua_time rtt_min_ns;      /* min_rtt */
+    skua_time pto_ns;          /* probe timeout with its present backoff */
+    uint64_t cwnd;             /* congestion window, bytes */
+    uint64_t ssthresh;         /* slow start threshold, bytes; UINT64_MAX = none yet */
+    uint64_t bytes_in_flight;  /* sent, neither acknowledged nor lost */
+    uint64_t pacing_rate;      /* bytes per second */
+    uint64_t delivery_rate;    /* last sample, bytes per second */
     uint64_t packets_sent, bytes_sent;
     uint64_t packets_received, bytes_received;
-    uint64_t packets_lost, bytes_lost;           /* declared lost */
-    uint64_t packets_spurious;                   /* declared lost, acknowledged later */
+    uint64_t packets_lost, bytes_lost; /* declared lost */
+    uint64_t packets_spurious;         /* declared lost, acknowledged later */
     uint64_t packets_acked, bytes_acked;
-    uint64_t packets_duplicate;                  /* received twice, dropped */
-    uint64_t packets_undecryptable;              /* failed authentication, dropped */
-    uint64_t packets_reordered;                  /* received below the largest */
-    uint64_t stream_bytes_sent;                  /* application bytes, first transmissions */
-    uint64_t stream_bytes_retransmitted;         /* application bytes, later transmissions */
-    uint64_t stream_bytes_received;              /* application bytes, first arrivals */
-    uint64_t stream_bytes_delivered;             /* read by the application */
+    uint64_t packets_duplicate;          /* received twice, dropped */
+    uint64_t packets_undecryptable;      /* failed authentication, dropped */
+    uint64_t packets_reordered;          /* received below the largest */
+    uint64_t stream_bytes_sent;          /* application bytes, first transmissions */
+    uint64_t stream_bytes_retransmitted; /* application bytes, later transmissions */
+    uint64_t stream_bytes_received;      /* application bytes, first arrivals */
+    uint64_t stream_bytes_delivered;     /* read by the application */
     uint64_t acks_sent, acks_received;
-    uint64_t pto_count;                          /* probe timeouts that fired */
+    uint64_t pto_count; /* probe timeouts that fired */
     uint64_t congestion_events;
     uint64_t persistent_congestions;
     uint64_t key_updates;
-    uint64_t mtu;                                /* present datagram size, UDP payload */
+    uint64_t mtu; /* present datagram size, UDP payload */
     uint64_t mtu_probes_sent, mtu_probes_lost, mtu_black_holes;
-    uint64_t send_buffered;                      /* written, not yet acknowledged */
-    uint64_t recv_buffered;                      /* received, not yet read */
-    uint64_t send_credit;                        /* the peer's credit left on the connection */
-    uint64_t recv_window;                        /* the window granted to the peer */
+    uint64_t send_buffered; /* written, not yet acknowledged */
+    uint64_t recv_buffered; /* received, not yet read */
+    uint64_t send_credit;   /* the peer's credit left on the connection */
+    uint64_t recv_window;   /* the window granted to the peer */
     uint64_t streams_open;
-    uint64_t memory;                             /* bytes this connection holds from the allocator */
+    uint64_t memory; /* bytes this connection holds from the allocator */
 };
-SKUA_API enum skua_err skua_conn_stats(struct skua_endpoint *ep, skua_conn conn, struct skua_conn_stats *out);
+SKUA_API enum skua_err skua_conn_stats(struct skua_endpoint *ep, skua_conn conn,
+                                       struct skua_conn_stats *out);
 
-/* Per endpoint: what is there, and what became of every datagram that belonged to no connection or was dropped. */
+/* Per endpoint: what is there, and what became of every datagram that belonged to no connection or
+ * was dropped. */
 struct skua_endpoint_stats {
-    uint64_t conns;              /* handles in use */
-    uint64_t half_open;          /* entries of the SYN queue */
-    uint64_t accept_queue;       /* established, not yet accepted */
-    uint64_t time_wait;          /* records */
-    uint64_t memory;             /* bytes from the allocator */
+    uint64_t conns;        /* handles in use */
+    uint64_t half_open;    /* entries of the SYN queue */
+    uint64_t accept_queue; /* established, not yet accepted */
+    uint64_t time_wait;    /* records */
+    uint64_t memory;       /* bytes from the allocator */
     uint64_t memory_peak;
     uint64_t datagrams_received, bytes_received;
     uint64_t datagrams_sent, bytes_sent;
-    uint64_t verdicts[32];       /* datagrams by what became of them; names by skua_verdict_name */
+    uint64_t verdicts[32]; /* datagrams by what became of them; names by skua_verdict_name */
 };
 SKUA_API void skua_endpoint_stats(const struct skua_endpoint *ep, struct skua_endpoint_stats *out);
-/* Name of a verdict's counter, as "bad_auth"; NULL beyond the last. The list: src/base/verdicts.def. */
+/* Name of a verdict's counter, as "bad_auth"; NULL beyond the last. The list:
+ * src/base/verdicts.def. */
 SKUA_API const char *skua_verdict_name(size_t index);
 
-/* --- streams ----------------------------------------------------------------------------------------------------- */
+/* --- streams
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 enum { SKUA_STREAM_BIDI = 0, SKUA_STREAM_UNI = 1 };
 
-/* Opens a stream. SKUA_EAGAIN while the peer allows no more (a STREAMS event follows), SKUA_ESTATE after shutdown. */
-SKUA_API enum skua_err skua_stream_open(struct skua_endpoint *ep, skua_conn conn, unsigned flags, skua_stream *out);
-/* Takes up to `len` bytes for sending; `*written` says how many. SKUA_EAGAIN (and 0) where there is no room: WRITABLE
- * follows. SKUA_ESTATE after finish, SKUA_ESTOPPED or SKUA_ERESET where the stream ended early. */
-SKUA_API enum skua_err skua_stream_write(struct skua_endpoint *ep, skua_stream stream, const void *data, size_t len,
-                                         size_t *written);
-/* As write, without a copy: all of `data` is taken or nothing, and it must stay unchanged and mapped until an ACKED
- * event with an offset at or beyond its end, or until CLOSED, or until the stream's reset by either side was reported
- * or asked for. A reader of WRITABLE may treat it like a write. */
-SKUA_API enum skua_err skua_stream_lend(struct skua_endpoint *ep, skua_stream stream, const void *data, size_t len);
+/* Opens a stream. SKUA_EAGAIN while the peer allows no more (a STREAMS event follows), SKUA_ESTATE
+ * after shutdown. */
+SKUA_API enum skua_err skua_stream_open(struct skua_endpoint *ep, skua_conn conn, unsigned flags,
+                                        skua_stream *out);
+/* Takes up to `len` bytes for sending; `*written` says how many. SKUA_EAGAIN (and 0) where there is
+ * no room: WRITABLE follows. SKUA_ESTATE after finish, SKUA_ESTOPPED or SKUA_ERESET where the
+ * stream ended early. */
+SKUA_API enum skua_err skua_stream_write(struct skua_endpoint *ep, skua_stream stream,
+                                         const void *data, size_t len, size_t *written);
+/* As write, without a copy: all of `data` is taken or nothing, and it must stay unchanged and
+ * mapped until an ACKED event with an offset at or beyond its end, or until CLOSED, or until the
+ * stream's reset by either side was reported or asked for. A reader of WRITABLE may treat it like a
+ * write. */
+SKUA_API enum skua_err skua_stream_lend(struct skua_endpoint *ep, skua_stream stream,
+                                        const void *data, size_t len);
 /* Ends the sending side after what was written: the reader gets SKUA_EOF. Idempotent. */
 SKUA_API enum skua_err skua_stream_finish(struct skua_endpoint *ep, skua_stream stream);
-/* Gives up the sending side: unsent bytes are dropped and the reader gets SKUA_ERESET with `code` (below 2^62). */
-SKUA_API enum skua_err skua_stream_reset(struct skua_endpoint *ep, skua_stream stream, uint64_t code);
+/* Gives up the sending side: unsent bytes are dropped and the reader gets SKUA_ERESET with `code`
+ * (below 2^62). */
+SKUA_API enum skua_err skua_stream_reset(struct skua_endpoint *ep, skua_stream stream,
+                                         uint64_t code);
 /* Asks the peer to stop sending; what has arrived or still arrives is thrown away. */
-SKUA_API enum skua_err skua_stream_stop(struct skua_endpoint *ep, skua_stream stream, uint64_t code);
+SKUA_API enum skua_err skua_stream_stop(struct skua_endpoint *ep, skua_stream stream,
+                                        uint64_t code);
 
-/* Copies up to `len` bytes, in order. SKUA_EAGAIN where there are none yet (READABLE follows), SKUA_EOF at the end,
- * SKUA_ERESET where the peer gave up (the code: skua_stream_error). */
-SKUA_API enum skua_err skua_stream_read(struct skua_endpoint *ep, skua_stream stream, void *out, size_t len,
-                                        size_t *read);
+/* Copies up to `len` bytes, in order. SKUA_EAGAIN where there are none yet (READABLE follows),
+ * SKUA_EOF at the end, SKUA_ERESET where the peer gave up (the code: skua_stream_error). */
+SKUA_API enum skua_err skua_stream_read(struct skua_endpoint *ep, skua_stream stream, void *out,
+                                        size_t len, size_t *read);
 struct skua_vec {
     const uint8_t *data;
     size_t len;
 };
-/* Shows the next bytes in place: up to `*count` pieces in `vec`, their number in `*count`. They stay valid until the
- * next call of consume, read or stop on this stream, of recv or settle on the endpoint, or of any call that closes the
- * stream or connection. Errors as read. */
-SKUA_API enum skua_err skua_stream_peek(struct skua_endpoint *ep, skua_stream stream, struct skua_vec *vec,
-                                        size_t *count);
-/* Takes `len` peeked bytes off the stream and returns their credit. SKUA_EINVAL for more than are there. */
-SKUA_API enum skua_err skua_stream_consume(struct skua_endpoint *ep, skua_stream stream, size_t len);
+/* Shows the next bytes in place: up to `*count` pieces in `vec`, their number in `*count`. They
+ * stay valid until the next call of consume, read or stop on this stream, of recv or settle on the
+ * endpoint, or of any call that closes the stream or connection. Errors as read. */
+SKUA_API enum skua_err skua_stream_peek(struct skua_endpoint *ep, skua_stream stream,
+                                        struct skua_vec *vec, size_t *count);
+/* Takes `len` peeked bytes off the stream and returns their credit. SKUA_EINVAL for more than are
+ * there. */
+SKUA_API enum skua_err skua_stream_consume(struct skua_endpoint *ep, skua_stream stream,
+                                           size_t len);
 
-/* Releases the handle: a sending side still open is finished, unread and later bytes are thrown away, no event of the
- * stream follows. What was written (lent memory included: keep it until CLOSED) is still delivered. */
+/* Releases the handle: a sending side still open is finished, unread and later bytes are thrown
+ * away, no event of the stream follows. What was written (lent memory included: keep it until
+ * CLOSED) is still delivered. */
 SKUA_API enum skua_err skua_stream_close(struct skua_endpoint *ep, skua_stream stream);
 
-SKUA_API enum skua_err skua_stream_set_user(struct skua_endpoint *ep, skua_stream stream, void *user);
+SKUA_API enum skua_err skua_stream_set_user(struct skua_endpoint *ep, skua_stream stream,
+                                            void *user);
 SKUA_API enum skua_err skua_stream_user(struct skua_endpoint *ep, skua_stream stream, void **out);
-SKUA_API enum skua_err skua_stream_conn(struct skua_endpoint *ep, skua_stream stream, skua_conn *out);
+SKUA_API enum skua_err skua_stream_conn(struct skua_endpoint *ep, skua_stream stream,
+                                        skua_conn *out);
 
 /* What there is to know of a stream. */
 struct skua_stream_info {
-    uint64_t id;             /* number on the wire; bit 0: opened by the accepting side, bit 1: unidirectional */
+    uint64_t
+        id; /* number on the wire; bit 0: opened by the accepting side, bit 1: unidirectional */
     uint64_t written;        /* offset of the next byte to write */
     uint64_t acked;          /* every byte below is acknowledged */
     uint64_t read;           /* offset of the next byte to read */
@@ -480,11 +567,12 @@ struct skua_stream_info {
     uint64_t writable;       /* bytes that a write would take now */
     uint64_t error_code;     /* the peer's code in RESET_STREAM or STOP_SENDING */
     bool can_send, can_recv; /* direction and state allow it */
-    bool finished;           /* finish was called and everything, the end included, is acknowledged */
-    bool reset;              /* the peer gave up sending */
-    bool stopped;            /* the peer asked to stop */
+    bool finished; /* finish was called and everything, the end included, is acknowledged */
+    bool reset;    /* the peer gave up sending */
+    bool stopped;  /* the peer asked to stop */
 };
-SKUA_API enum skua_err skua_stream_info(struct skua_endpoint *ep, skua_stream stream, struct skua_stream_info *out);
+SKUA_API enum skua_err skua_stream_info(struct skua_endpoint *ep, skua_stream stream,
+                                        struct skua_stream_info *out);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,9 @@
-/* Memory through the caller's vtable (struct skua_alloc), with the running total that `stats` reports.
+/* Memory through the caller's vtable (struct skua_alloc), with the running total that `stats`
+ * reports.
  *
- * Every heap object of the core is taken and given back here, so that a test can make each allocation fail in turn and
- * an oracle can compare the total with the documented limits. Sizes are passed back on release: no header per block. */
+ * Every heap object of the core is taken and given back here, so that a test can make each
+ * allocation fail in turn and an oracle can compare the total with the documented limits. Sizes are
+ * passed back on release: no header per block. */
 #ifndef SKUA_BASE_ALLOC_H
 #define SKUA_BASE_ALLOC_H
 

@@ -1,8 +1,9 @@
 /* Byte cursors: the only way in which this library takes bytes apart or puts them together.
  *
- * A reader or writer is a position and an end. The first operation that would cross the end makes it fail, and failure
- * sticks: later operations do nothing and a reader yields zeros, so that a decoder can read a whole structure and ask
- * once, at the end, whether all of it was there. Integers are big-endian (docs/protocol.md, "Notation"). */
+ * A reader or writer is a position and an end. The first operation that would cross the end makes
+ * it fail, and failure sticks: later operations do nothing and a reader yields zeros, so that a
+ * decoder can read a whole structure and ask once, at the end, whether all of it was there.
+ * Integers are big-endian (docs/protocol.md, "Notation"). */
 #ifndef SKUA_BASE_CURSOR_H
 #define SKUA_BASE_CURSOR_H
 
@@ -99,7 +100,8 @@ static inline uint64_t skua_reader_u64(struct skua_reader *r)
 static inline struct skua_writer skua_writer_of(void *data, size_t cap)
 {
     uint8_t *at = (uint8_t *)data;
-    return (struct skua_writer){.at = at, .end = at == NULL ? at : at + cap, .begin = at, .failed = false};
+    return (struct skua_writer){
+        .at = at, .end = at == NULL ? at : at + cap, .begin = at, .failed = false};
 }
 
 static inline size_t skua_writer_left(const struct skua_writer *w)

@@ -1,7 +1,7 @@
 /* Time: one unsigned 64-bit count of nanoseconds of the caller's monotonic clock.
  *
- * The core never reads a clock; every entry point is handed `now`. Sums saturate at SKUA_NEVER and differences at 0, so
- * that no deadline can wrap around into the past. */
+ * The core never reads a clock; every entry point is handed `now`. Sums saturate at SKUA_NEVER and
+ * differences at 0, so that no deadline can wrap around into the past. */
 #ifndef SKUA_BASE_TIME_H
 #define SKUA_BASE_TIME_H
 
