@@ -1,0 +1,99 @@
+/* The skua command: finds the subcommand in commands.def and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include <skua/skua.h>
+#include <sodium.h>
+
+#include "commands.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+
+static const struct command commands[] = {
+#define SKUA_COMMAND(name, function, help) {name, function, help},
+#include "commands.def"
+#undef SKUA_COMMAND
+};
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static void print_help(FILE *out)
+{
+    (void)fprintf(out, "usage: skua COMMAND [options] ...\n\n"
+                       "Moves files over UDP with a reliable, encrypted transport.\n\n"
+                       "commands:\n");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    }
+    (void)fprintf(out, "  %-10s %s\n", "help", "show a command's options: skua help COMMAND");
+    (void)fprintf(out, "\n"
+                       "      --version  versions of the program, the protocol and libsodium\n"
+                       "  -h, --help     this text\n\n"
+                       "exit codes:\n");
+#define SKUA_EXIT(name, value, text) (void)fprintf(out, "  %3d  %s\n", (value), (text));
+#include "exit_codes.def"
+#undef SKUA_EXIT
+}
+
+static int print_version(void)
+{
+    (void)printf("skua %d.%d.%d (protocol %08x, libsodium %s)\n", SKUA_VERSION_MAJOR,
+                 SKUA_VERSION_MINOR, SKUA_VERSION_PATCH, SKUA_WIRE_VERSION,
+                 sodium_version_string());
+    return SKUA_EXIT_OK;
+}
+
+static int unknown_command(const char *name)
+{
+    (void)fprintf(stderr, "skua: unknown command \"%s\" (see: skua --help)\n", name);
+    return SKUA_EXIT_USAGE;
+}
+
+/* `skua help` and `skua help COMMAND`. */
+static int help_on(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stdout);
+        return SKUA_EXIT_OK;
+    }
+    const struct command *command = find_command(argv[1]);
+    if (command == NULL) {
+        return unknown_command(argv[1]);
+    }
+    char help[] = "--help";
+    char *arguments[] = {argv[1], help, NULL};
+    return command->run(2, arguments);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return SKUA_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        return print_version();
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help(stdout);
+        return SKUA_EXIT_OK;
+    }
+    if (strcmp(name, "help") == 0) {
+        return help_on(argc - 1, argv + 1);
+    }
+    const struct command *command = find_command(name);
+    return command != NULL ? command->run(argc - 1, argv + 1) : unknown_command(name);
+}
