@@ -1,0 +1,232 @@
+/* A connection: one struct, cut by verb. Each nested struct belongs to one file of this folder,
+ * which alone writes it.
+ *
+ *   open.c      SYN_SENT: SYN and its repeats, SYN_ACK, REFUSE, VERSIONS, the third step until it
+ * is confirmed rx.c        a datagram in: packet number, replay window, opening, frames frames.c
+ * what each frame means tx.c        a datagram out: what to put into it, within cwnd and pacing
+ *   control.c   the connection's own frames: ACK, PING, FIN, FIN_ACK, RST
+ *   fate.c      what became of sent packets: acknowledged, lost, probes; congestion control and
+ * PMTUD hear of it here close.c     FIN both ways, RST, TIME_WAIT, the end timers.c    one deadline
+ * from many facts events.c    what the application polls stats.c     what it reads
+ *
+ * A connection never calls upwards: it marks its outbox (outbox.h). The endpoint owns it, and frees
+ * it when skua_connection_is_dead says so. State names and rules: state.def (RFC 9293 §3.3.2). */
+#ifndef SKUA_CONN_CONNECTION_H
+#define SKUA_CONN_CONNECTION_H
+
+#include <skua/skua.h>
+
+#include "base/replay.h"
+#include "base/verdict.h"
+#include "cc/cc.h"
+#include "cc/pacer.h"
+#include "conn/env.h"
+#include "conn/outbox.h"
+#include "conn/settings.h"
+#include "conn/state.h"
+#include "crypto/exporter.h"
+#include "crypto/keys.h"
+#include "handshake/initiator.h"
+#include "handshake/result.h"
+#include "path/pmtud.h"
+#include "recovery/acks.h"
+#include "recovery/recovery.h"
+#include "stream/streams.h"
+#include "wire/header.h"
+#include "wire/id.h"
+
+/* Most frame records of one packet: one inline in the sent entry, the others in its overflow. */
+enum { SKUA_RECORDS_PER_PACKET = 16 };
+
+/* Room for the last packet of a connection, which its TIME_WAIT record repeats. */
+enum { SKUA_FAREWELL_MAX = 96 };
+
+/* A client's handshake, from SYN until the server has answered under the transport keys. */
+struct skua_opening {
+    struct skua_initiator initiator; /* Noise state and stored packets */
+    skua_time first_sent;            /* when the first SYN left; SKUA_NEVER = not yet */
+    skua_time repeat_at;             /* when the SYN is due again */
+    uint32_t sent;                   /* SYNs sent so far */
+    bool due;                        /* a SYN is to be sent now */
+    bool fell_back;                  /* IK was not answered: this is the XX attempt */
+    bool untrusted;                  /* a SYN_ACK with another key than the pin was seen */
+    struct skua_key untrusted_key;   /* that key */
+};
+
+struct skua_rx_state {
+    struct skua_replay replay; /* which packet numbers were received */
+    struct skua_acks acks;     /* what we owe the peer */
+    uint64_t largest_pn;       /* largest received; UINT64_MAX = none */
+};
+
+struct skua_tx_state {
+    uint64_t next_pn;      /* next packet number */
+    uint64_t skip_pn;      /* the next number to leave out (RFC 9000 §21.4) */
+    uint32_t probes;       /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
+    uint32_t ack_only_run; /* packets without anything to acknowledge, in a row */
+    bool ping;             /* a PING is wanted */
+    bool cwnd_limited;     /* the last fill stopped at cwnd */
+    bool pacing_limited;   /* the last fill stopped at the pacer */
+};
+
+struct skua_close_state {
+    bool shutdown;                       /* our FIN was asked for */
+    bool fin_due;                        /* FIN is to be (re)sent */
+    bool fin_sent;                       /* FIN left at least once */
+    bool fin_acked;                      /* FIN_ACK received */
+    bool fin_ack_due;                    /* FIN_ACK is to be (re)sent */
+    bool peer_fin;                       /* the peer's FIN frame received */
+    bool peer_complete;                  /* ... and everything that it counts */
+    bool released;                       /* the application called close */
+    bool orphan;                         /* no handle: nobody polls events */
+    bool rst_due;                        /* a RST is the next and last thing to send */
+    bool over;                           /* the transport has ended; keys are wiped */
+    bool reported;                       /* CLOSED was polled */
+    uint32_t fin_repeats;                /* for the backoff */
+    skua_time fin_repeat_at;             /* SKUA_NEVER = not armed */
+    skua_time deadline;                  /* of close(); SKUA_NEVER = none */
+    enum skua_err error;                 /* why it ended */
+    bool remote, application;            /* who ended it, in which code space */
+    uint64_t code, frame_type;           /* as in RST */
+    struct skua_key key;                 /* for SKUA_EPEERKEY */
+    uint16_t reason_len;                 /* bytes of `reason` */
+    char *reason;                        /* text of RST, REASON_MAX + 1 bytes, or NULL */
+    uint8_t farewell_len;                /* bytes of `farewell`; 0 = nothing to repeat */
+    uint8_t farewell[SKUA_FAREWELL_MAX]; /* the sealed last packet */
+    skua_time farewell_pto;              /* PTO at the end: paces repeats */
+};
+
+/* Signs of life and their limits. */
+struct skua_life {
+    skua_time received_at; /* last authentic packet, or the start */
+    skua_time sent_at; /* last ack-eliciting packet after which nothing was received; 0 = none */
+    skua_time unacked_since; /* oldest time at which something has been unacknowledged; SKUA_NEVER =
+                                nothing */
+    skua_time keepalive_at;  /* next probe; SKUA_NEVER = off */
+    uint32_t keepalive_sent; /* unanswered probes */
+    skua_time hint_at;       /* an ICMP hint since the last authentic packet; SKUA_NEVER = none */
+    skua_time idle_timeout_ns; /* agreed minimum; SKUA_NEVER = off */
+    skua_time blocked_at; /* when to say again that credit is missing; SKUA_NEVER = not blocked */
+};
+
+struct skua_counters {
+    uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
+    uint64_t packets_lost, bytes_lost, packets_spurious, packets_acked, bytes_acked;
+    uint64_t packets_duplicate, packets_undecryptable, packets_reordered;
+    uint64_t acks_sent, acks_received, pto_count, congestion_events, persistent_congestions;
+    uint64_t key_updates, mtu_probes_sent, mtu_probes_lost, delivery_rate;
+};
+
+struct skua_connection {
+    struct skua_env *env;
+    struct skua_outbox outbox;
+    struct skua_node link;       /* for the owner's lists: ready to send */
+    struct skua_node event_link; /* for the owner's lists: has events */
+    struct skua_timer timer;     /* for the owner's timer heap */
+    skua_conn handle;            /* what the application calls it */
+    void *user;                  /* the application's pointer */
+    enum skua_state state;
+    bool is_server;
+    bool confirmed;           /* the handshake is (RFC 9001 §4.1.2 in spirit) */
+    bool accepted;            /* the application took it (clients: from the start) */
+    uint8_t pattern;          /* enum skua_noise_pattern */
+    uint8_t suite;            /* enum skua_suite; 0 = not yet */
+    uint32_t events;          /* bits 1 << enum skua_event_type */
+    uint64_t batch_eliciting; /* ack-eliciting packets in the present receive batch */
+    struct skua_settings settings;
+    struct skua_id own_id;  /* dcid of packets to us */
+    struct skua_id peer_id; /* dcid of packets to the peer */
+    struct skua_path path;
+    struct skua_key peer_key;      /* all zero before it is known */
+    struct skua_exporter exporter; /* secret for skua_conn_export */
+    struct skua_keys keys;
+    struct skua_opening *opening; /* client, until confirmed; else NULL */
+    struct skua_rx_state rx;
+    struct skua_tx_state tx;
+    struct skua_recovery recovery;
+    struct skua_cc cc;
+    struct skua_pacer pacer;
+    struct skua_pmtud pmtud;
+    struct skua_streams streams;
+    struct skua_close_state close;
+    struct skua_life life;
+    struct skua_counters count;
+};
+
+/* A datagram for a connection. */
+struct skua_arrival {
+    const struct skua_head *head; /* its peeked header */
+    uint8_t *data;                /* opened in place; stays valid until settle */
+    size_t len;
+    const struct skua_path *path; /* where it came from */
+    uint8_t ecn;
+};
+
+/* What a server knows when the third packet authenticates. */
+struct skua_accept_args {
+    const struct skua_settings *settings;
+    const struct skua_path *path;
+    struct skua_id own_id, peer_id;
+    const struct skua_handshake_result *result;
+    skua_time syn_ack_sent; /* for the first RTT sample; SKUA_NEVER = it was repeated */
+};
+
+/* --- life --- */
+
+/* A client in SYN_SENT; the SYN leaves with the next send. SKUA_ENOMEM. */
+enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_env *env,
+                                      const struct skua_settings *settings,
+                                      const struct skua_path *path, const struct skua_id *own_id);
+/* A server's connection, ESTABLISHED, from a half-open entry whose third packet carried a valid
+ * message 3. */
+enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_env *env,
+                                     const struct skua_accept_args *args, skua_time now);
+/* Frees it and wipes its keys; takes it off every list that it is on but the timer heap. */
+void skua_connection_free(struct skua_connection *c);
+/* Nothing more will come from it and nobody can ask for it: to be freed. */
+bool skua_connection_is_dead(const struct skua_connection *c);
+
+/* --- I/O --- */
+
+/* Takes a datagram whose dcid is `own_id`: SYN_ACK, REFUSE, VERSIONS, CONFIRM or DATA. */
+enum skua_verdict skua_connection_recv(struct skua_connection *c,
+                                       const struct skua_arrival *arrival, skua_time now);
+/* After the last datagram of a receive batch (SKUA_MARK_BATCH): the one ACK decision. */
+void skua_connection_batch_end(struct skua_connection *c, skua_time now);
+/* Ends the loan of receive buffers. */
+void skua_connection_settle(struct skua_connection *c);
+/* Fills `tx`; `tx->len` is 0 where nothing may leave now. */
+void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_time now);
+/* The kernel refused a filled `tx` with EMSGSIZE: nothing that large fits. */
+void skua_connection_too_large(struct skua_connection *c, const struct skua_tx *tx, skua_time now);
+/* ICMP or errno said "unreachable": shortens the patience, never ends by itself. */
+void skua_connection_hint(struct skua_connection *c, skua_time now);
+/* When skua_connection_on_timeout has something to do; SKUA_NEVER = nothing. */
+skua_time skua_connection_deadline(const struct skua_connection *c);
+void skua_connection_on_timeout(struct skua_connection *c, skua_time now);
+
+/* --- application --- */
+
+/* INCOMING was answered by accept. */
+void skua_connection_take(struct skua_connection *c, void *user);
+/* FIN: see skua_conn_shutdown. */
+enum skua_err skua_connection_shutdown(struct skua_connection *c);
+/* skua_conn_close: shutdown, incoming bytes thrown away, ends at the latest after close_timeout_ns.
+ */
+enum skua_err skua_connection_close(struct skua_connection *c);
+/* RST and forget: for skua_conn_abort, skua_conn_refuse and unlisten. `application` says whose
+ * `code` it is; the handle is gone (the connection is an orphan until its RST has left). */
+void skua_connection_abort(struct skua_connection *c, bool application, uint64_t code,
+                           const char *reason);
+/* The next event; false where there is none. CLOSED is the last one. */
+bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *event);
+bool skua_connection_has_event(const struct skua_connection *c);
+/* Something that a stream operation changed may have to be sent or reported. */
+void skua_connection_touch(struct skua_connection *c);
+enum skua_err skua_connection_export(const struct skua_connection *c, const char *label, void *out,
+                                     size_t len);
+enum skua_err skua_connection_update_keys(struct skua_connection *c);
+enum skua_err skua_connection_ping(struct skua_connection *c);
+void skua_connection_stats(const struct skua_connection *c, struct skua_conn_stats *out);
+
+#endif

@@ -1,0 +1,28 @@
+/* What an endpoint lends to all its connections: memory, randomness, keys, caches, and the list on
+ * which connections leave their marks. It outlives them. */
+#ifndef SKUA_CONN_ENV_H
+#define SKUA_CONN_ENV_H
+
+#include <skua/skua.h>
+
+#include "base/alloc.h"
+#include "base/blocks.h"
+#include "base/list.h"
+#include "crypto/aead.h"
+
+struct skua_env {
+    struct skua_heap heap;         /* where every object comes from */
+    struct skua_rng rng;           /* the caller's randomness */
+    struct skua_trace trace;       /* the caller's sink; `event` is NULL when off */
+    struct skua_aead_cache *cache; /* expanded cipher states of busy connections */
+    struct skua_blocks blocks;     /* stream buffers */
+    struct skua_secret_key secret; /* own identity */
+    struct skua_key public_key;    /* its public half */
+    uint64_t next_key_id;          /* numbers AEAD keys for the cache */
+    uint8_t hash_key[16];          /* keys every hash table */
+    uint16_t max_udp_payload;      /* largest datagram to send or receive */
+    uint8_t suites;                /* ciphers allowed, bits of enum skua_suite */
+    struct skua_node dirty;        /* outboxes with marks */
+};
+
+#endif

@@ -1,0 +1,33 @@
+/* A connection's configuration with every default filled in and every pointer resolved. */
+#ifndef SKUA_CONN_SETTINGS_H
+#define SKUA_CONN_SETTINGS_H
+
+#include <skua/skua.h>
+
+struct skua_settings {
+    void *user;                     /* the application's pointer */
+    skua_time idle_timeout_ns;      /* SKUA_NEVER = off */
+    skua_time user_timeout_ns;      /* SKUA_NEVER = off */
+    skua_time keepalive_time_ns;    /* SKUA_NEVER = off */
+    skua_time keepalive_intvl_ns;   /* between probes */
+    skua_time time_wait_ns;         /* 0 = 3 PTO */
+    skua_time close_timeout_ns;     /* from skua_conn_close to giving up */
+    uint64_t max_recv_window;       /* bytes, whole connection */
+    uint64_t max_stream_window;     /* bytes, one stream */
+    uint64_t max_send_buffer;       /* bytes, one stream */
+    uint32_t max_streams_bidi;      /* open at a time, peer's */
+    uint32_t max_streams_uni;       /* open at a time, peer's */
+    uint32_t keepalive_probes;      /* unanswered ones that end it */
+    uint32_t syn_retries;           /* repeats of SYN and SYN_ACK */
+    bool has_server_key, has_psk;   /* which of the next two are set */
+    struct skua_key server_key;     /* the key that the server must have */
+    uint8_t psk[SKUA_PSK_LEN];      /* shared secret */
+    char label[SKUA_LABEL_MAX + 1]; /* application, zero-terminated */
+};
+
+/* Fills in defaults. SKUA_EINVAL for a value out of range or a `size` that this library does not
+ * know. */
+enum skua_err skua_settings_resolve(struct skua_settings *out,
+                                    const struct skua_conn_config *config);
+
+#endif
