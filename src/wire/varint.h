@@ -1,0 +1,73 @@
+/* Variable-length integers, RFC 9000 §16: the two high bits of the first byte say whether 1, 2, 4
+ * or 8 bytes carry the value.
+ *
+ * A longer form than needed is accepted (RFC 9000 §16), except in frame types, where only the
+ * shortest is (§12.4): skua_reader_varint_minimal. Writers use the shortest, except for fields that
+ * are filled in later. */
+#ifndef SKUA_WIRE_VARINT_H
+#define SKUA_WIRE_VARINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "base/cursor.h"
+
+/* The largest value that a varint can carry. */
+#define SKUA_VARINT_MAX ((UINT64_C(1) << 62) - 1)
+
+/* Bytes of the shortest form of `v`, which is at most SKUA_VARINT_MAX. */
+static inline size_t skua_varint_len(uint64_t v)
+{
+    return v < 64 ? 1u : v < 16384 ? 2u : v < (UINT64_C(1) << 30) ? 4u : 8u;
+}
+
+/* The next varint; 0 and failure where it is cut off. */
+static inline uint64_t skua_reader_varint(struct skua_reader *r)
+{
+    if (skua_reader_left(r) == 0) {
+        skua_reader_fail(r);
+        return 0;
+    }
+    uint8_t first = *r->at;
+    if (first < 0x40) {
+        r->at++;
+        return first;
+    }
+    size_t len = (size_t)1 << (first >> 6);
+    uint64_t v = skua_reader_uint(r, len);
+    return v & (UINT64_MAX >> (66 - 8 * len));
+}
+
+/* As skua_reader_varint; a form longer than needed fails. */
+static inline uint64_t skua_reader_varint_minimal(struct skua_reader *r)
+{
+    const uint8_t *from = r->at;
+    uint64_t v = skua_reader_varint(r);
+    if (!r->failed && (size_t)(r->at - from) != skua_varint_len(v)) {
+        skua_reader_fail(r);
+        return 0;
+    }
+    return v;
+}
+
+/* Writes `v` in `bytes` (1, 2, 4 or 8) bytes, which must be able to hold it: for lengths that are
+ * known only after what they count has been written. */
+static inline void skua_writer_varint_fixed(struct skua_writer *w, uint64_t v, size_t bytes)
+{
+    unsigned log = bytes == 1 ? 0u : bytes == 2 ? 1u : bytes == 4 ? 2u : 3u;
+    SKUA_ASSERT(v <= SKUA_VARINT_MAX && skua_varint_len(v) <= bytes && bytes == (size_t)1 << log);
+    skua_writer_uint(w, v | (uint64_t)log << (8 * bytes - 2), bytes);
+}
+
+/* Writes `v`, at most SKUA_VARINT_MAX, in its shortest form. */
+static inline void skua_writer_varint(struct skua_writer *w, uint64_t v)
+{
+    if (v < 64 && w->at != w->end) {
+        *w->at++ = (uint8_t)v;
+        return;
+    }
+    skua_writer_varint_fixed(w, v, skua_varint_len(v));
+}
+
+#endif
