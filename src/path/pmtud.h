@@ -1,0 +1,84 @@
+/* Path MTU discovery by probing: DPLPMTUD, RFC 8899, over sizes of UDP payload.
+ *
+ * Starts at 1,200 bytes, which the handshake has proved. Tries the largest size first, then sizes
+ * that are common in practice, then halves what is left. A size fails after three lost probes; one
+ * probe is under way at a time. A probe's loss means nothing else: it never reaches congestion
+ * control.
+ *
+ * A black hole (the path shrank, or drops large packets silently) is believed only where large
+ * packets are lost while smaller ones sent later arrive, twice, with no large one in between; then
+ * the size goes down one step, and probing starts again at once, so that an error costs little.
+ *
+ * Pure: no clock, no memory, deterministic. */
+#ifndef SKUA_PATH_PMTUD_H
+#define SKUA_PATH_PMTUD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <skua/skua.h>
+
+/* RFC 8899 §5.1.1: PMTU_RAISE_TIMER. */
+#define SKUA_PMTUD_RAISE_NS (600 * SKUA_SEC)
+/* RFC 8899 §5.1.2: MAX_PROBES. */
+#define SKUA_PMTUD_MAX_PROBES 3
+
+struct skua_pmtud {
+    uint32_t mtu;           /* present size, known to work */
+    uint32_t max;           /* largest size that both ends allow */
+    uint32_t ceiling;       /* sizes from here on are taken not to work; max + 1 = none known */
+    uint32_t goal;          /* largest size of this search */
+    uint32_t goal_losses;   /* probes of `goal` lost */
+    uint32_t size;          /* size being tried; 0 = none chosen */
+    uint32_t losses;        /* probes of `size` lost */
+    bool enabled;           /* probing is allowed: the handshake is confirmed */
+    bool in_flight;         /* a probe of `size` is under way */
+    skua_time raise_time;   /* when to search again, or SKUA_NEVER */
+    uint32_t acked_size;    /* largest packet that the last ACK newly acknowledged */
+    uint32_t hole_size;     /* smallest of the lost packets that make a suspicion; 0 = none */
+    uint32_t hole_losses;   /* how many */
+    uint32_t hole_episodes; /* suspicions that hold so far */
+    skua_time hole_time;    /* when the last was established: packets sent before count no more */
+    uint64_t probes_sent;   /* for stats */
+    uint64_t probes_lost;   /* for stats */
+    uint64_t black_holes;   /* for stats */
+};
+
+/* `max`: what this host can send at most, 1,200 to 65,507. Probing starts with skua_pmtud_start. */
+void skua_pmtud_init(struct skua_pmtud *pmtud, uint32_t max);
+
+/* The handshake is confirmed and the peer takes at most `peer_max` bytes. */
+void skua_pmtud_start(struct skua_pmtud *pmtud, uint32_t peer_max, skua_time now);
+
+/* Size of the probe to send now, or 0. A probe is ack-eliciting, padded to exactly this size. */
+uint32_t skua_pmtud_probe_size(struct skua_pmtud *pmtud, skua_time now);
+
+/* When skua_pmtud_probe_size may become other than 0 by itself, or SKUA_NEVER. */
+skua_time skua_pmtud_deadline(const struct skua_pmtud *pmtud);
+
+/* The probe was sent, arrived, or was declared lost. Returns true where the MTU changed. */
+void skua_pmtud_on_probe_sent(struct skua_pmtud *pmtud, uint32_t size);
+bool skua_pmtud_on_probe_acked(struct skua_pmtud *pmtud, uint32_t size, skua_time now);
+void skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size, skua_time now);
+
+/* An ACK newly acknowledged packets in flight, the largest of `size` bytes (MTU probes not
+ * counted). Before on_packet_lost for the same ACK. */
+void skua_pmtud_on_packet_acked(struct skua_pmtud *pmtud, uint32_t size);
+
+/* `count` packets were declared lost, the smallest of `size_min` bytes, the newest sent at
+ * `newest_sent` (MTU probes not counted). Returns true where the MTU was lowered. */
+bool skua_pmtud_on_packet_lost(struct skua_pmtud *pmtud, uint32_t size_min, uint64_t count,
+                               skua_time newest_sent, skua_time now);
+
+/* The local kernel refused a datagram of `size` bytes (EMSGSIZE). A probe under way is given up:
+ * its later loss is ignored. Returns true where the MTU was lowered. */
+bool skua_pmtud_on_too_big(struct skua_pmtud *pmtud, uint32_t size, skua_time now);
+
+/* Size for packets of a PTO: after the second in a row large ones may be what is lost, so small
+ * ones are sent, whose arrival also is what proves a black hole. */
+uint32_t skua_pmtud_pto_size(const struct skua_pmtud *pmtud, uint32_t pto_count);
+
+/* Asserts the invariants; for tests. */
+void skua_pmtud_check(const struct skua_pmtud *pmtud);
+
+#endif
