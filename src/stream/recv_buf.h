@@ -1,0 +1,88 @@
+/* What has arrived of a stream and was not yet read, addressed by stream offset.
+ *
+ *   read              loan_end             end             highest
+ *    |-- borrowed pieces --|-- in blocks ----|-- blocks, with gaps --|
+ *
+ * Bytes are kept in blocks of the pool, found through a ring of pointers by offset /
+ * SKUA_STREAM_BLOCK: memory follows what has really arrived, and goes as soon as it is read. What
+ * arrived beyond a gap is a range set. Where nothing else is in the buffer, or all of it is
+ * borrowed, bytes in order are not copied: a piece points to them where they are (a receive buffer
+ * of the caller) until skua_recv_buf_settle copies what is left.
+ *
+ * A buffer that discards keeps no byte but goes on to note which arrived: FIN_ACK and the end of a
+ * stream depend on that, whoever reads.
+ *
+ * Memory: the blocks touched by [read, highest), so at most the stream's window and two blocks, 8
+ * bytes of ring per block, and 16 bytes per gap; gaps are limited per stream and per connection.
+ * Where two frames carry the same byte, the later copy wins until it is in order (RFC 9000 §2.2:
+ * both must be equal). */
+#ifndef SKUA_STREAM_RECV_BUF_H
+#define SKUA_STREAM_RECV_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <skua/skua.h>
+
+#include "base/rangeset.h"
+#include "stream/mem.h"
+
+struct skua_loan_page;
+
+enum { SKUA_RECV_RING_EMBEDDED = 2 }; /* a power of two */
+
+struct skua_recv_buf {
+    uint64_t read;                     /* next byte to hand out */
+    uint64_t end;                      /* every byte below has arrived */
+    uint64_t arrived;                  /* bytes that arrived, each counted once, gaps or not */
+    uint64_t loan_end;                 /* bytes from read to here are borrowed; `read` = none */
+    struct skua_loan_page *loans;      /* pages of pieces, in order; NULL = none */
+    struct skua_loan_page *loans_last; /* the page to append to */
+    struct skua_rangeset *beyond;      /* what arrived above `end`; NULL = nothing */
+    uint8_t **ring;                    /* blocks by number modulo `cap`; NULL: `embedded` */
+    uint8_t *embedded[SKUA_RECV_RING_EMBEDDED]; /* ring of a small buffer */
+    uint32_t cap;                               /* size of the ring, a power of two */
+    uint32_t blocks;                            /* blocks held */
+    bool discarding;                            /* bytes are noted, not kept */
+};
+
+void skua_recv_buf_init(struct skua_recv_buf *buf);
+/* Gives all memory back. */
+void skua_recv_buf_deinit(struct skua_recv_buf *buf, struct skua_stream_mem *mem);
+
+/* Takes in [offset, offset + len), len > 0; parts may be there already. `borrowed`: the bytes stay
+ * valid until settle, so they may stay where they are. SKUA_ENOMEM; SKUA_ELIMIT: too many gaps. The
+ * buffer is intact after both, but the bytes are not all there. */
+enum skua_err skua_recv_buf_put(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
+                                uint64_t offset, const uint8_t *data, size_t len, bool borrowed);
+
+/* Bytes that can be read now. */
+static inline uint64_t skua_recv_buf_readable(const struct skua_recv_buf *buf)
+{
+    return buf->discarding ? 0 : buf->end - buf->read;
+}
+
+static inline bool skua_recv_buf_has_loans(const struct skua_recv_buf *buf)
+{
+    return buf->loans != NULL;
+}
+
+/* Copies and takes up to `len` bytes; returns how many. */
+size_t skua_recv_buf_read(struct skua_recv_buf *buf, struct skua_stream_mem *mem, uint8_t *out,
+                          size_t len);
+/* The next bytes in place, in up to `max` pieces; returns how many. */
+size_t skua_recv_buf_peek(const struct skua_recv_buf *buf, struct skua_vec *vec, size_t max);
+/* Takes `len` bytes, at most what is readable. */
+void skua_recv_buf_consume(struct skua_recv_buf *buf, struct skua_stream_mem *mem, uint64_t len);
+
+/* Copies what is still borrowed. SKUA_ENOMEM: the borrowed rest is lost, and with it the stream. */
+enum skua_err skua_recv_buf_settle(struct skua_recv_buf *buf, struct skua_stream_mem *mem);
+
+/* Throws the content away and keeps nothing from now on. */
+void skua_recv_buf_discard(struct skua_recv_buf *buf, struct skua_stream_mem *mem);
+
+/* Asserts the invariants; for tests. */
+void skua_recv_buf_check(const struct skua_recv_buf *buf);
+
+#endif
