@@ -10,8 +10,8 @@
  * alone, and iteration is in ascending order of hash whatever the history and the capacity: the
  * same keys under the same hash key are always visited in the same order, never by address.
  *
- * An empty map owns no memory. Values are pointers other than NULL; what they point to stays the
- * caller's. */
+ * The table doubles and shrinks with its content; a map never put to owns no memory. Values are
+ * pointers other than NULL; what they point to stays the caller's. */
 #ifndef SKUA_BASE_MAP_H
 #define SKUA_BASE_MAP_H
 

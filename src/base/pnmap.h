@@ -25,8 +25,8 @@ struct skua_pnmap {
     uint32_t limit;      /* most numbers from `first` to `end` */
 };
 
-/* Entries of `entry_size` bytes, each at a multiple of that from memory aligned for any type, for at
- * most `limit` consecutive numbers (1 to 2^31). */
+/* Entries of `entry_size` bytes, each at a multiple of that from memory aligned for any type, for
+ * at most `limit` consecutive numbers (1 to 2^31). */
 void skua_pnmap_init(struct skua_pnmap *map, uint32_t entry_size, uint32_t limit);
 
 /* `heap` is the one given to every push. */
