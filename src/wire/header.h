@@ -1,9 +1,10 @@
 /* Packet headers (docs/protocol.md, "Packets"): the invariant part, then each type's own fields.
  *
- * Reading happens in two steps. skua_header_peek looks only at what holds for every version (form
- * bit, bit 6, version, length-prefixed ids) and is enough to find the connection. The readers below
- * then take a packet of this version apart. All pointers point into the datagram, nothing is
- * copied, and every failure is a verdict: no input is an error of ours.
+ * Reading happens in two steps. skua_header_peek looks at what holds for every version (form bit,
+ * bit 6, version, length-prefixed ids), which is enough to find the connection, and for this
+ * version also at type, flags and the ids' lengths. The readers below then take one type of packet
+ * apart. All pointers point into the datagram, nothing is copied, and every failure is a verdict:
+ * no input is an error of ours.
  *
  * Writers fill a struct skua_writer and report lack of room by its sticky failure. Sealing, opening
  * and masking belong to packet/. */
@@ -63,7 +64,7 @@ struct skua_head {
     uint8_t body;               /* offset of what follows the ids */
 };
 
-/* Cold half of skua_header_peek. */
+/* Cold half of skua_header_peek: everything but a DATA packet of sufficient length. */
 enum skua_verdict skua_header_peek_long(const uint8_t *data, size_t len, struct skua_head *head);
 
 /* Looks at a datagram of `len` bytes; `id_len` is the length of this endpoint's own ids (8 to 16).
@@ -72,10 +73,8 @@ enum skua_verdict skua_header_peek_long(const uint8_t *data, size_t len, struct 
 static inline enum skua_verdict skua_header_peek(const uint8_t *data, size_t len, size_t id_len,
                                                  struct skua_head *head)
 {
-    if (len < 1 + id_len + SKUA_PN_LEN + SKUA_SAMPLE_LEN) {
-        return SKUA_VERDICT_RUNT;
-    }
-    if ((data[0] & (SKUA_FIRST_LONG | SKUA_FIRST_FIXED)) == SKUA_FIRST_FIXED) {
+    if (len >= 1 + id_len + SKUA_PN_LEN + SKUA_SAMPLE_LEN &&
+        (data[0] & (SKUA_FIRST_LONG | SKUA_FIRST_FIXED)) == SKUA_FIRST_FIXED) {
         *head = (struct skua_head){.type = SKUA_PACKET_DATA,
                                    .dcid = data + 1,
                                    .first = data[0],

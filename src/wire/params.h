@@ -21,7 +21,7 @@
 #define SKUA_STREAM_COUNT_MAX (UINT64_C(1) << 60)
 
 enum skua_param {
-#define SKUA_PARAM(name, id, member, minimum, maximum, preset, text) SKUA_PARAM_##name = (id),
+#define SKUA_PARAM(name, id, type, member, minimum, maximum, preset, text) SKUA_PARAM_##name = (id),
 #include "wire/params.def"
 #undef SKUA_PARAM
     SKUA_PARAM_INITIAL_SCID = 0x0f, /* the id in SYN_ACK's scid field; server, required */
@@ -30,19 +30,12 @@ enum skua_param {
     SKUA_PARAM_LABEL = 0x31         /* application label, 1 to SKUA_LABEL_MAX bytes; client only */
 };
 
-/* The lasting part: limits and habits of the side that sent them. Absent parameters hold their
- * defaults. */
+/* The lasting part: limits and habits of the side that sent them, one member for each line of
+ * params.def, which says what they mean. Absent parameters hold their defaults. */
 struct skua_transport_params {
-    uint64_t max_idle_timeout_ms; /* 0: none */
-    uint64_t initial_max_data;
-    uint64_t initial_max_stream_data_bidi_local;
-    uint64_t initial_max_stream_data_bidi_remote;
-    uint64_t initial_max_stream_data_uni;
-    uint64_t initial_max_streams_bidi;
-    uint64_t initial_max_streams_uni;
-    uint16_t max_udp_payload;   /* 1,200 to 65,507; larger values are cut to this */
-    uint16_t max_ack_delay_ms;  /* below 2^14 */
-    uint8_t ack_delay_exponent; /* at most 20 */
+#define SKUA_PARAM(name, id, type, member, minimum, maximum, preset, text) type member;
+#include "wire/params.def"
+#undef SKUA_PARAM
 };
 SKUA_STATIC_ASSERT(sizeof(struct skua_transport_params) == 64, "stored in a half-open entry");
 
@@ -71,8 +64,8 @@ enum skua_code skua_params_read(const uint8_t *data, size_t len, enum skua_param
                                 struct skua_params *out);
 
 /* Writes a block with the parameters that `from` may send. `grease` (random; 0 = none) adds one
- * parameter that nobody knows, where the limit leaves room. Members must be within their ranges;
- * any such block without grease fits SKUA_LIMIT_PARAMS_MAX. */
+ * parameter that nobody knows, where the limit leaves room. Members must be within their ranges
+ * and stream counts at most SKUA_LIMIT_STREAMS_MAX: any such block fits SKUA_LIMIT_PARAMS_MAX. */
 void skua_params_write(struct skua_writer *w, const struct skua_params *params,
                        enum skua_params_from from, uint32_t grease);
 
