@@ -59,7 +59,7 @@ static void print_indented(FILE *out, const char *text, int indent)
 /* One option's entry: its forms, then its help in a column of its own. */
 static void print_option(FILE *out, const struct skua_opt *opt)
 {
-    enum { COLUMN = 27 };
+    enum { COLUMN = 30 };
     char forms[96];
     int len = opt->letter != 0
                   ? snprintf(forms, sizeof forms, "  -%c, --%s", opt->letter, opt->name)
