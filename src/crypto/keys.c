@@ -1,0 +1,231 @@
+/* The key phases of crypto/keys.h. Everything that a packet can bring about here happens after it
+ * authenticated; a forged one only raises rx_failed. */
+#include "crypto/keys.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time.h"
+
+/* --- derivation */
+
+static void derive_key(struct skua_aead_key *key, struct skua_aead_cache *cache,
+                       const struct skua_suite_info *suite, const struct skua_secret *secret)
+{
+    memset(key, 0, sizeof *key);
+    key->id = skua_aead_next_id(cache);
+    key->suite = suite->suite;
+    skua_hkdf_label(secret, "key", &suite->suite, 1, key->key, suite->key_len);
+    skua_hkdf_label(secret, "iv", &suite->suite, 1, key->iv, suite->nonce_len);
+}
+
+/* The secret of the phase after `secret`'s takes its place. */
+static void advance(struct skua_secret *secret)
+{
+    struct skua_secret next;
+    skua_hkdf_label(secret, "ku", NULL, 0, next.bytes, sizeof next.bytes);
+    *secret = next;
+    skua_secret_wipe(&next);
+}
+
+static struct skua_aead_key *rx_slot(struct skua_keys *keys, uint64_t phase)
+{
+    return &keys->rx[phase % 3];
+}
+
+void skua_keys_init(struct skua_keys *keys, struct skua_aead_cache *cache, uint8_t suite,
+                    bool initiator, const struct skua_secret *to_responder,
+                    const struct skua_secret *to_initiator)
+{
+    memset(keys, 0, sizeof *keys);
+    keys->suite = skua_suite_info(suite);
+    SKUA_ASSERT(keys->suite != NULL);
+    keys->tx_next = initiator ? *to_responder : *to_initiator;
+    keys->rx_next = initiator ? *to_initiator : *to_responder;
+    skua_hkdf_label(&keys->tx_next, "hp", NULL, 0, keys->tx_hp.bytes, sizeof keys->tx_hp.bytes);
+    skua_hkdf_label(&keys->rx_next, "hp", NULL, 0, keys->rx_hp.bytes, sizeof keys->rx_hp.bytes);
+    derive_key(&keys->tx, cache, keys->suite, &keys->tx_next);
+    advance(&keys->tx_next);
+    for (uint64_t phase = 0; phase < 2; phase++) {
+        derive_key(rx_slot(keys, phase), cache, keys->suite, &keys->rx_next);
+        advance(&keys->rx_next);
+    }
+    keys->rx_first_pn = UINT64_MAX;
+    keys->rx_prev_until = SKUA_NEVER;
+}
+
+void skua_keys_wipe(struct skua_keys *keys, struct skua_aead_cache *cache)
+{
+    skua_aead_key_wipe(&keys->tx, cache);
+    for (unsigned i = 0; i < 3; i++) {
+        skua_aead_key_wipe(&keys->rx[i], cache);
+    }
+    skua_wipe(keys, sizeof *keys);
+}
+
+/* --- sending */
+
+const struct skua_aead_key *skua_keys_tx(struct skua_keys *keys, uint64_t pn)
+{
+    if (keys->tx_sealed >= keys->suite->stop_at || pn >= SKUA_PN_LIMIT) {
+        return NULL;
+    }
+    /* A nonce is the packet number under the key's IV: rising numbers make it unique. */
+    SKUA_ASSERT(pn >= keys->tx_next_pn);
+    keys->tx_next_pn = pn + 1;
+    keys->tx_sealed++;
+    return &keys->tx;
+}
+
+static void advance_tx(struct skua_keys *keys, struct skua_aead_cache *cache)
+{
+    skua_aead_key_wipe(&keys->tx, cache);
+    derive_key(&keys->tx, cache, keys->suite, &keys->tx_next);
+    advance(&keys->tx_next);
+    keys->tx_phase++;
+    keys->tx_first_pn = keys->tx_next_pn;
+    keys->tx_sealed = 0;
+    keys->tx_acked = false;
+    keys->updates++;
+}
+
+/* --- receiving */
+
+const struct skua_aead_key *skua_keys_rx(const struct skua_keys *keys, unsigned bit, uint64_t pn,
+                                         uint64_t *phase)
+{
+    uint64_t chosen = keys->rx_phase;
+    if ((chosen & 1) != bit) {
+        /* Below the boundary only the previous phase can be meant, RFC 9001 §6.5. In phase 0 that
+         * slot is empty. */
+        chosen = pn < keys->rx_first_pn ? chosen + 2 : chosen + 1;
+    }
+    const struct skua_aead_key *key = &keys->rx[chosen % 3];
+    *phase = chosen == keys->rx_phase + 2 ? keys->rx_phase - 1 : chosen;
+    return key->id != 0 ? key : NULL;
+}
+
+const struct skua_aead_key *skua_keys_rx_confirm(const struct skua_keys *keys)
+{
+    if (keys->rx_phase > 1 || keys->rx[0].id == 0) {
+        return NULL;
+    }
+    return &keys->rx[0];
+}
+
+static void drop_previous(struct skua_keys *keys, struct skua_aead_cache *cache)
+{
+    skua_aead_key_wipe(rx_slot(keys, keys->rx_phase + 2), cache);
+    keys->rx_prev_until = SKUA_NEVER;
+}
+
+/* The peer's packet `pn` is the first opened under the next key. */
+static enum skua_code advance_rx(struct skua_keys *keys, struct skua_aead_cache *cache, uint64_t pn,
+                                 skua_time retire_at)
+{
+    bool answer = keys->tx_phase == keys->rx_phase; /* the peer began */
+    /* RFC 9001 §6.4: numbers and phases rise together. §6.2, §6.5: the peer may begin an update
+     * only when it has seen an ACK for the phase that it leaves, which we must have sent. */
+    if (pn < keys->rx_max || (answer && !keys->rx_ack_sent)) {
+        return SKUA_CODE_KEY_UPDATE;
+    }
+    drop_previous(keys, cache);
+    keys->rx_phase++;
+    keys->rx_prev_until = skua_time_min(retire_at, SKUA_NEVER - 1);
+    keys->rx_prev_max = keys->rx_max;
+    keys->rx_first_pn = pn;
+    keys->rx_max = pn;
+    keys->rx_ack_sent = false;
+    derive_key(rx_slot(keys, keys->rx_phase + 1), cache, keys->suite, &keys->rx_next);
+    advance(&keys->rx_next);
+    if (answer) {
+        advance_tx(keys, cache);
+    }
+    return SKUA_CODE_NO_ERROR;
+}
+
+enum skua_code skua_keys_on_opened(struct skua_keys *keys, struct skua_aead_cache *cache,
+                                   uint64_t pn, uint64_t phase, skua_time retire_at)
+{
+    if (phase == keys->rx_phase) {
+        if (pn < keys->rx_prev_max) {
+            return SKUA_CODE_KEY_UPDATE; /* RFC 9001 §6.4 */
+        }
+        keys->rx_max = pn > keys->rx_max ? pn : keys->rx_max;
+        keys->rx_first_pn = pn < keys->rx_first_pn ? pn : keys->rx_first_pn;
+        return SKUA_CODE_NO_ERROR;
+    }
+    if (phase == keys->rx_phase + 1) {
+        return advance_rx(keys, cache, pn, retire_at);
+    }
+    SKUA_ASSERT(phase + 1 == keys->rx_phase);
+    /* A DATA packet comes here only with a number below the boundary; a CONFIRM, chosen by its type
+     * alone, may not. */
+    if (pn >= keys->rx_first_pn) {
+        return SKUA_CODE_KEY_UPDATE;
+    }
+    keys->rx_prev_max = pn > keys->rx_prev_max ? pn : keys->rx_prev_max;
+    return SKUA_CODE_NO_ERROR;
+}
+
+void skua_keys_on_timeout(struct skua_keys *keys, struct skua_aead_cache *cache, skua_time now)
+{
+    if (keys->rx_prev_until != SKUA_NEVER && now >= keys->rx_prev_until) {
+        drop_previous(keys, cache);
+    }
+}
+
+/* --- facts and updates */
+
+enum skua_code skua_keys_on_ack_received(struct skua_keys *keys, uint64_t largest, uint64_t phase)
+{
+    if (largest < keys->tx_first_pn) {
+        return SKUA_CODE_NO_ERROR;
+    }
+    if (phase < keys->tx_phase) {
+        return SKUA_CODE_KEY_UPDATE;
+    }
+    keys->tx_acked = true;
+    return SKUA_CODE_NO_ERROR;
+}
+
+bool skua_keys_may_update(const struct skua_keys *keys)
+{
+    if (!keys->confirmed || !keys->tx_acked || keys->tx_phase != keys->rx_phase) {
+        return false;
+    }
+    /* RFC 9001 §6.5 asks to wait for 3 PTO between updates; half-way to the suite's limit that
+     * courtesy ends. */
+    uint64_t urgent = keys->suite->update_at / 2 + keys->suite->stop_at / 2;
+    return keys->rx_prev_until == SKUA_NEVER || keys->tx_sealed >= urgent;
+}
+
+bool skua_keys_update(struct skua_keys *keys, struct skua_aead_cache *cache)
+{
+    if (!skua_keys_may_update(keys)) {
+        return false;
+    }
+    advance_tx(keys, cache);
+    return true;
+}
+
+bool skua_keys_update_due(const struct skua_keys *keys)
+{
+    return keys->tx_sealed >= keys->suite->update_at && skua_keys_may_update(keys);
+}
+
+void skua_keys_check(const struct skua_keys *keys)
+{
+    SKUA_ASSERT(keys->suite != NULL);
+    SKUA_ASSERT(keys->tx_phase == keys->rx_phase || keys->tx_phase == keys->rx_phase + 1);
+    SKUA_ASSERT(keys->tx.id != 0);
+    SKUA_ASSERT(keys->tx_first_pn <= keys->tx_next_pn && keys->tx_next_pn <= SKUA_PN_LIMIT);
+    SKUA_ASSERT(keys->tx_sealed <= keys->tx_next_pn - keys->tx_first_pn);
+    SKUA_ASSERT(keys->rx[keys->rx_phase % 3].id != 0);
+    SKUA_ASSERT(keys->rx[(keys->rx_phase + 1) % 3].id != 0);
+    bool previous = keys->rx[(keys->rx_phase + 2) % 3].id != 0;
+    SKUA_ASSERT(previous == (keys->rx_prev_until != SKUA_NEVER));
+    SKUA_ASSERT(keys->rx_phase != 0 || !previous);
+    SKUA_ASSERT(keys->rx_first_pn == UINT64_MAX || keys->rx_first_pn <= keys->rx_max);
+    SKUA_ASSERT(keys->rx_phase == 0 || keys->rx_prev_max < keys->rx_first_pn);
+}
