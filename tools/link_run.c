@@ -1,8 +1,9 @@
 /* The link emulator at work (link_run.h).
  *
  * One turn of the loop: receive what there is, deliver what is due, set the timer. Packets that
- * become due within COALESCE_NS are delivered in one turn, which costs at most that much lateness
- * and lets a stream of packets leave in few system calls; the summary reports the worst lateness.
+ * become due within link->coalesce_ns are delivered in one turn, which costs at most that much
+ * lateness and lets a stream of packets leave in few system calls; the summary reports the worst
+ * lateness.
  */
 #include "link_run.h"
 
@@ -25,10 +26,13 @@ enum {
     EVENT_LISTEN,
     EVENT_TIMER,
     EVENT_SIGNAL,
-    EVENTS = 64,        /* taken per turn */
-    RECEIVES = 32,      /* per socket and turn */
-    COALESCE_NS = 50000 /* the timer is not set for less than this */
+    EVENTS = 64,  /* taken per turn */
+    RECEIVES = 32 /* per socket and turn */
 };
+
+/* Limits of the shortest time that the timer is set for. */
+#define COALESCE_MIN (50 * SKUA_USEC)
+#define COALESCE_MAX (250 * SKUA_USEC)
 
 /* How often the flow table is searched for idle ones. */
 #define EXPIRE_EVERY SKUA_SEC
@@ -42,6 +46,7 @@ struct link {
     int epoll, listener, timer, signals;
     uint32_t listener_overflow;         /* last count of drops that the listener reported */
     skua_time armed;                    /* when the timer fires, or SKUA_NEVER */
+    skua_time coalesce_ns;              /* shortest time that the timer is set for */
     skua_time next_rebind;              /* or SKUA_NEVER */
     skua_time next_expire;              /* next look at idle flows */
     uint8_t scratch[SKUA_LINK_RX_ROOM]; /* receives what there is no memory for */
@@ -238,8 +243,8 @@ static void arm(struct link *link, skua_time now)
             target = next->due;
         }
     }
-    if (target < now + COALESCE_NS) {
-        target = now + COALESCE_NS;
+    if (target < now + link->coalesce_ns) {
+        target = now + link->coalesce_ns;
     }
     if (link->armed > now && link->armed <= target) {
         return;
@@ -274,6 +279,14 @@ static void loop(struct link *link)
         keep_house(link, now);
         arm(link, now);
     }
+}
+
+static skua_time choose_coalescing(const struct skua_link_setup *setup)
+{
+    const uint64_t up = setup->params[SKUA_LINK_UP].delay_ns;
+    const uint64_t down = setup->params[SKUA_LINK_DOWN].delay_ns;
+    const uint64_t share = (up < down ? up : down) / 50;
+    return share < COALESCE_MIN ? COALESCE_MIN : share > COALESCE_MAX ? COALESCE_MAX : share;
 }
 
 static bool watch(struct link *link, int fd, uint64_t what, uint32_t how)
@@ -360,6 +373,7 @@ int skua_link_run(const struct skua_link_setup *setup, struct skua_link_result *
     if (opened) {
         const skua_time started = clock_now();
         link->armed = SKUA_NEVER;
+        link->coalesce_ns = choose_coalescing(setup);
         link->next_expire = started + EXPIRE_EVERY;
         link->next_rebind =
             setup->rebind_every_ns > 0 ? started + setup->rebind_every_ns : SKUA_NEVER;
