@@ -23,14 +23,15 @@ struct skua_acks {
                                       something was received */
     uint64_t largest;              /* largest number received, where `received` is not empty */
     skua_time largest_time;        /* when it arrived */
-    uint64_t largest_eliciting;    /* largest ack-eliciting number received, or UINT64_MAX */
-    skua_time max_delay_ns;        /* our max_ack_delay */
-    uint32_t tolerance;            /* ack-eliciting packets per ACK; 2 */
-    uint32_t eliciting;            /* ack-eliciting packets since the last ACK left */
-    bool immediate;                /* do not wait */
-    bool news;                     /* something arrived since the last ACK left */
-    skua_time oldest_time;         /* arrival of the oldest of `eliciting`, or SKUA_NEVER */
-    uint64_t ecn[4]; /* packets received by ECN field: [1] ECT(1), [2] ECT(0), [3] CE */
+    uint64_t largest_eliciting; /* largest ack-eliciting number received, or a larger one that the
+                                   peer knows we have; UINT64_MAX = none */
+    skua_time max_delay_ns;     /* our max_ack_delay */
+    uint32_t tolerance;         /* ack-eliciting packets per ACK; 2 */
+    uint32_t eliciting;         /* ack-eliciting packets since the last ACK left */
+    bool immediate;             /* do not wait */
+    bool news;                  /* something arrived since the last ACK left */
+    skua_time oldest_time;      /* arrival of the oldest of `eliciting`, or SKUA_NEVER */
+    uint64_t ecn[4];            /* packets received by ECN field: [1] ECT(1), [2] ECT(0), [3] CE */
 };
 
 void skua_acks_init(struct skua_acks *acks, struct skua_heap *heap);
