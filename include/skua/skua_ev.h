@@ -71,11 +71,12 @@ struct skua_ev_config {
     uint32_t socket_buffer; /* bytes asked for in SO_RCVBUF and SO_SNDBUF of each socket, beyond
                                rmem_max where allowed; 0 = 4 MiB */
     bool hold_time_wait;    /* TIME_WAIT records keep the loop alive as well */
+    bool no_offload; /* neither UDP_SEGMENT nor UDP_GRO: for networks that handle them badly */
 };
 #define SKUA_EV_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, NULL, 0, false           \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, NULL, 0, false, false    \
     }
 
 /* Makes a driver on `loop`, which must outlive it. `config` is copied, keys included. SKUA_EINVAL,
@@ -84,8 +85,8 @@ SKUA_API enum skua_err skua_ev_new(struct skua_ev **out, struct ev_loop *loop,
                                    const struct skua_ev_config *config);
 /* Ends everything at once: what is ready to be sent (a RST of skua_conn_abort, say) is tried once,
  * then sockets, connections and memory go. No handler is called any more. Legal in handlers, where
- * the handles become stale at once and the memory goes when the handler has returned. NULL is
- * allowed. For an orderly end use skua_conn_close and wait for `closed`. */
+ * it takes effect when the handler has returned. NULL is allowed. For an orderly end use
+ * skua_conn_close and wait for `closed`. */
 SKUA_API void skua_ev_free(struct skua_ev *ev);
 
 /* The endpoint, for the functions of skua.h; valid as long as the driver. */

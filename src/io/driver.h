@@ -1,0 +1,76 @@
+/* The driver's insides, shared by its files: driver.c (life, loop turn), driver_sockets.c (bind and
+ * listen), dispatch.c (events to handlers), connect.c (attempts).
+ *
+ * Whatever may call a handler runs between skua_ev_enter and skua_ev_leave: skua_ev_free inside
+ * only marks the driver, and the outermost leave frees it. */
+#ifndef SKUA_IO_DRIVER_H
+#define SKUA_IO_DRIVER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <skua/skua_ev.h>
+
+#include "io/batch_recv.h"
+#include "io/batch_send.h"
+#include "io/connect.h"
+#include "io/resolve.h"
+#include "io/socket.h"
+#include "io/sys.h"
+#include "io/timer.h"
+
+struct skua_ev {
+    const struct skua_sys *sys;       /* the kernel */
+    struct ev_loop *loop;             /* the caller's */
+    struct skua_endpoint *ep;         /* own */
+    struct skua_alloc alloc;          /* where this struct and its buffers come from */
+    struct skua_ev_handlers handlers; /* the caller's */
+    void *user;                       /* the caller's */
+    struct skua_socket_options socket_options;
+    bool hold_time_wait;        /* config */
+    bool held;                  /* the loop is kept alive by us */
+    bool listening;             /* the endpoint listens */
+    bool busy;                  /* there is more to do: the loop must not sleep */
+    bool dying;                 /* skua_ev_free was called */
+    unsigned depth;             /* of skua_ev_enter */
+    int last_errno;             /* skua_ev_errno */
+    skua_time now;              /* the last time given to the endpoint */
+    struct skua_ev_stats stats; /* counters; the states are filled in on demand */
+    uint32_t socket_count;      /* open sockets: the first ones of `sockets` */
+    struct skua_socket sockets[SKUA_MAX_SOCKETS];
+    bool outgoing[SKUA_MAX_SOCKETS];        /* connections may be made from it */
+    struct ev_io readers[SKUA_MAX_SOCKETS]; /* always active while the socket is open */
+    struct ev_io writers[SKUA_MAX_SOCKETS]; /* active while it is blocked */
+    struct skua_timer timer;                /* the only one */
+    struct ev_io timer_reader;              /* on it */
+    struct ev_prepare prepare;              /* the loop turn's end */
+    struct ev_idle again;                   /* active while `busy` */
+    struct skua_resolver *resolver;         /* made with the first lookup; or NULL */
+    struct skua_connector connector;
+    struct skua_receiver receiver;
+    struct skua_sender sender;
+};
+
+/* skua_ev_new on another kernel. */
+enum skua_err skua_ev_new_on(struct skua_ev **out, struct ev_loop *loop,
+                             const struct skua_ev_config *config, const struct skua_sys *sys);
+
+void skua_ev_enter(struct skua_ev *ev);
+/* The driver may be gone afterwards. */
+void skua_ev_leave(struct skua_ev *ev);
+
+/* Hands events to handlers until there is none, or skua_ev_free was called, or many have been
+ * (`busy` is set then). False where there was none. */
+bool skua_ev_dispatch(struct skua_ev *ev);
+
+/* Watches the first unwatched sockets up to socket_count. */
+void skua_ev_watch_socket(struct skua_ev *ev, uint32_t index);
+/* Closes the sockets from number `count` on. */
+void skua_ev_drop_sockets(struct skua_ev *ev, uint32_t count);
+/* A socket of `family` (enum skua_family) for outgoing connections, opened where there is none. */
+enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index);
+/* The resolver, made where there is none. */
+enum skua_err skua_ev_resolver(struct skua_ev *ev, struct skua_resolver **out);
+
+#endif

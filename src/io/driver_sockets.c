@@ -1,0 +1,120 @@
+/* The sockets of a driver: bind, listen, and those that outgoing connections need: see skua_ev.h.
+ */
+#include <errno.h>
+
+#include "io/address.h"
+#include "io/driver.h"
+
+/* Times that another port is asked for where the kernel's choice for one family is taken in the
+ * other. */
+enum { PORT_TRIES = 16 };
+
+/* Opens the next socket. */
+static enum skua_err open_socket(struct skua_ev *ev, const struct skua_addr *local, bool outgoing)
+{
+    uint32_t index = ev->socket_count;
+    if (index == SKUA_MAX_SOCKETS) {
+        return SKUA_ELIMIT;
+    }
+    enum skua_err err = skua_socket_open(&ev->sockets[index], ev->sys, local, &ev->socket_options);
+    if (err != SKUA_OK) {
+        ev->last_errno = err == SKUA_ESYSTEM ? errno : ev->last_errno;
+        return err;
+    }
+    ev->outgoing[index] = outgoing || ev->sockets[index].wildcard;
+    ev->socket_count++;
+    skua_ev_watch_socket(ev, index);
+    return SKUA_OK;
+}
+
+/* One socket of each family with the same port; one family will do. */
+static enum skua_err open_both(struct skua_ev *ev, uint16_t port, bool outgoing)
+{
+    enum skua_err err = SKUA_EADDRINUSE;
+    uint32_t before = ev->socket_count;
+    for (unsigned i = 0; i < PORT_TRIES && err == SKUA_EADDRINUSE; i++) {
+        struct skua_addr v4 = {.family = SKUA_FAMILY_IPV4, .port = port};
+        struct skua_addr v6 = {.family = SKUA_FAMILY_IPV6, .port = port};
+        enum skua_err err6 = open_socket(ev, &v6, outgoing);
+        if (err6 != SKUA_OK && err6 != SKUA_EADDR) {
+            return err6;
+        }
+        if (err6 == SKUA_OK) {
+            v4.port = ev->sockets[before].local.port;
+        }
+        err = open_socket(ev, &v4, outgoing);
+        if (err == SKUA_EADDR && err6 == SKUA_OK) {
+            return SKUA_OK;
+        }
+        if (err != SKUA_OK) {
+            skua_ev_drop_sockets(ev, before);
+        }
+        if (port != 0) {
+            break;
+        }
+    }
+    return err;
+}
+
+static enum skua_err bind_text(struct skua_ev *ev, const char *address, bool outgoing)
+{
+    struct skua_bind_spec spec;
+    if (address == NULL || !skua_address_parse_bind(&spec, address)) {
+        return SKUA_EADDR;
+    }
+    return spec.both ? open_both(ev, spec.addr.port, outgoing)
+                     : open_socket(ev, &spec.addr, outgoing);
+}
+
+enum skua_err skua_ev_bind(struct skua_ev *ev, const char *address)
+{
+    return bind_text(ev, address, true);
+}
+
+enum skua_err skua_ev_listen(struct skua_ev *ev, const char *address,
+                             const struct skua_listen_config *config)
+{
+    const struct skua_listen_config defaults = SKUA_LISTEN_CONFIG_INIT;
+    uint32_t before = ev->socket_count;
+    if (address == NULL && before == 0) {
+        return SKUA_EINVAL;
+    }
+    enum skua_err err = address == NULL ? SKUA_OK : bind_text(ev, address, false);
+    if (err == SKUA_OK) {
+        err = skua_endpoint_listen(ev->ep, config == NULL ? &defaults : config);
+    }
+    if (err != SKUA_OK) {
+        skua_ev_drop_sockets(ev, before);
+        return err;
+    }
+    ev->listening = true;
+    return SKUA_OK;
+}
+
+enum skua_err skua_ev_unlisten(struct skua_ev *ev)
+{
+    ev->listening = false;
+    return skua_endpoint_unlisten(ev->ep);
+}
+
+enum skua_err skua_ev_local_addr(const struct skua_ev *ev, uint32_t index, struct skua_addr *out)
+{
+    if (index >= ev->socket_count) {
+        return SKUA_EINVAL;
+    }
+    *out = ev->sockets[index].local;
+    return SKUA_OK;
+}
+
+enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index)
+{
+    for (uint32_t i = 0; i < ev->socket_count; i++) {
+        if (ev->sockets[i].local.family == family && ev->outgoing[i]) {
+            *index = i;
+            return SKUA_OK;
+        }
+    }
+    const struct skua_addr any = {.family = family};
+    *index = ev->socket_count;
+    return open_socket(ev, &any, true);
+}
