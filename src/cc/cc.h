@@ -13,6 +13,8 @@
 
 #include <skua/skua.h>
 
+#include "cc/newreno.h"
+
 /* Pacing rate before there is an RTT sample, and for rates that no timer could pace. */
 #define SKUA_CC_UNPACED UINT64_MAX
 /* Slow start threshold before the first congestion event. */
@@ -87,19 +89,22 @@ struct skua_cc_ops {
     uint64_t (*pacing_rate)(const struct skua_cc *cc);
 };
 
-enum { SKUA_CC_STATE_WORDS = 32 };
+/* The state of whichever controller runs. */
+union skua_cc_state {
+    struct skua_newreno newreno;
+};
 
 struct skua_cc {
     const struct skua_cc_ops *ops;
-    uint64_t cwnd;                       /* congestion window, bytes */
-    uint64_t ssthresh;                   /* slow start threshold, bytes, or SKUA_CC_NO_SSTHRESH */
-    uint64_t pacing_rate;                /* bytes per second, or SKUA_CC_UNPACED */
-    uint64_t congestion_events;          /* reductions so far */
-    uint64_t persistent_events;          /* persistent congestions so far */
-    uint64_t undone_events;              /* reductions taken back */
-    uint32_t mtu;                        /* present datagram size, bytes */
-    struct skua_cc_rtt rtt;              /* as of the last ACK */
-    uint64_t state[SKUA_CC_STATE_WORDS]; /* the controller's own; 8-byte aligned */
+    uint64_t cwnd;              /* congestion window, bytes */
+    uint64_t ssthresh;          /* slow start threshold, bytes, or SKUA_CC_NO_SSTHRESH */
+    uint64_t pacing_rate;       /* bytes per second, or SKUA_CC_UNPACED */
+    uint64_t congestion_events; /* reductions so far */
+    uint64_t persistent_events; /* persistent congestions so far */
+    uint64_t undone_events;     /* reductions taken back */
+    uint32_t mtu;               /* present datagram size, bytes */
+    struct skua_cc_rtt rtt;     /* as of the last ACK */
+    union skua_cc_state state;  /* the controller's own */
 };
 
 /* Starts a controller on a new path. */

@@ -3,7 +3,22 @@
 #ifndef SKUA_CC_NEWRENO_H
 #define SKUA_CC_NEWRENO_H
 
-#include "cc/cc.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <skua/skua.h>
+
+struct skua_cc_ops;
+
+struct skua_newreno {
+    skua_time recovery_start; /* packets sent until then belong to the last reduction */
+    bool reduced;             /* recovery_start means something */
+    bool collapsed;           /* persistent congestion since then: any ACK grows the window */
+    uint64_t credit;          /* bytes acknowledged towards the next datagram of window */
+    uint64_t undo_cwnd;       /* window before the last reduction; 0 = nothing to undo */
+    uint64_t undo_ssthresh;   /* slow start threshold before it */
+    uint64_t undo_packets;    /* its losses not yet found to be spurious */
+};
 
 extern const struct skua_cc_ops skua_cc_newreno;
 
