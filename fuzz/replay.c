@@ -1,5 +1,7 @@
 /* main() of a fuzz target where libFuzzer is not linked: runs every file of the folders named, in
  * name order, so that the corpus is an ordinary test under any compiler. */
+#define _POSIX_C_SOURCE 200809L
+
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
