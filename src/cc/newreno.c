@@ -117,11 +117,6 @@ static void on_mtu(struct skua_cc *cc, uint32_t old_mtu)
     if (cc->ssthresh < skua_cc_minimum_window(cc->mtu)) {
         cc->ssthresh = skua_cc_minimum_window(cc->mtu);
     }
-    /* What is undone later must not fall below the minimum either. */
-    struct skua_newreno *reno = &cc->state.newreno;
-    if (reno->undo_ssthresh < cc->ssthresh && reno->undo_cwnd != 0) {
-        reno->undo_ssthresh = cc->ssthresh;
-    }
 }
 
 const struct skua_cc_ops skua_cc_newreno = {

@@ -8,6 +8,8 @@
  * A black hole (the path shrank, or drops large packets silently) is believed only where large
  * packets are lost while smaller ones sent later arrive, twice, with no large one in between; then
  * the size goes down one step, and probing starts again at once, so that an error costs little.
+ * Where probes pass and a black hole shows again before the raise timer, the lower size stays until
+ * then.
  *
  * Pure: no clock, no memory, deterministic. */
 #ifndef SKUA_PATH_PMTUD_H
@@ -39,27 +41,29 @@ struct skua_pmtud {
     uint32_t hole_losses;   /* how many */
     uint32_t hole_episodes; /* suspicions that hold so far */
     skua_time hole_time;    /* when the last was established: packets sent before count no more */
-    uint64_t probes_sent;   /* for stats */
-    uint64_t probes_lost;   /* for stats */
-    uint64_t black_holes;   /* for stats */
+    skua_time black_hole_time; /* when the last black hole was believed, or SKUA_NEVER */
+    uint64_t probes_sent;      /* for stats */
+    uint64_t probes_lost;      /* for stats */
+    uint64_t black_holes;      /* for stats */
 };
 
 /* `max`: what this host can send at most, 1,200 to 65,507. Probing starts with skua_pmtud_start. */
 void skua_pmtud_init(struct skua_pmtud *pmtud, uint32_t max);
 
 /* The handshake is confirmed and the peer takes at most `peer_max` bytes. */
-void skua_pmtud_start(struct skua_pmtud *pmtud, uint32_t peer_max, skua_time now);
+void skua_pmtud_start(struct skua_pmtud *pmtud, uint32_t peer_max);
 
-/* Size of the probe to send now, or 0. A probe is ack-eliciting, padded to exactly this size. */
+/* Size of the probe to send now, or 0. A probe is ack-eliciting, padded to exactly this size, and
+ * fits into the congestion window. */
 uint32_t skua_pmtud_probe_size(struct skua_pmtud *pmtud, skua_time now);
 
 /* When skua_pmtud_probe_size may become other than 0 by itself, or SKUA_NEVER. */
 skua_time skua_pmtud_deadline(const struct skua_pmtud *pmtud);
 
-/* The probe was sent, arrived, or was declared lost. Returns true where the MTU changed. */
+/* The probe was sent, arrived, or was declared lost. True where the MTU changed. */
 void skua_pmtud_on_probe_sent(struct skua_pmtud *pmtud, uint32_t size);
-bool skua_pmtud_on_probe_acked(struct skua_pmtud *pmtud, uint32_t size, skua_time now);
-void skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size, skua_time now);
+bool skua_pmtud_on_probe_acked(struct skua_pmtud *pmtud, uint32_t size);
+void skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size);
 
 /* An ACK newly acknowledged packets in flight, the largest of `size` bytes (MTU probes not
  * counted). Before on_packet_lost for the same ACK. */
@@ -72,7 +76,7 @@ bool skua_pmtud_on_packet_lost(struct skua_pmtud *pmtud, uint32_t size_min, uint
 
 /* The local kernel refused a datagram of `size` bytes (EMSGSIZE). A probe under way is given up:
  * its later loss is ignored. Returns true where the MTU was lowered. */
-bool skua_pmtud_on_too_big(struct skua_pmtud *pmtud, uint32_t size, skua_time now);
+bool skua_pmtud_on_too_big(struct skua_pmtud *pmtud, uint32_t size);
 
 /* Size for packets of a PTO: after the second in a row large ones may be what is lost, so small
  * ones are sent, whose arrival also is what proves a black hole. */
