@@ -54,6 +54,7 @@ struct skua_initiator {
     uint8_t message3[SKUA_MESSAGE_3_MAX];  /* once done */
     uint8_t message3_len;                  /* 0 for IK, which has none */
     uint8_t suites;                        /* offered */
+    uint8_t pattern;                       /* enum skua_pattern */
     bool pinned;                           /* a key is expected */
     bool seen;                             /* a SYN_ACK with another key has come */
     bool done;                             /* a SYN_ACK has been accepted */

@@ -88,7 +88,7 @@ enum skua_verdict skua_syn_read(const uint8_t *data, size_t len, const struct sk
     out->message_len = skua_reader_u16(&r);
     out->message = skua_reader_bytes(&r, out->message_len);
     out->ephemeral = out->message;
-    if (out->token_len > SKUA_LIMIT_TOKEN_MAX ||
+    if (len > SKUA_LIMIT_SYN_MAX || out->token_len > SKUA_LIMIT_TOKEN_MAX ||
         (!r.failed && out->message_len < SKUA_EPHEMERAL_LEN)) {
         return SKUA_VERDICT_MALFORMED;
     }

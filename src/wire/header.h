@@ -49,6 +49,7 @@ enum {
     SKUA_SAMPLE_LEN = 16,     /* ciphertext under the header mask's PRF */
     SKUA_PACKET_TAG_LEN = 16, /* tag of RETRY and REFUSE */
     SKUA_EPHEMERAL_LEN = 32,  /* `e`, the first bytes of every Noise message 1 and 2 */
+    SKUA_SYN_BODY_LEN = 2 + 1 + 2, /* between ids and message 1 of a SYN without token */
     SKUA_LONG_HEADER_MAX = 1 + 4 + 2 * (1 + SKUA_LIMIT_ID_MAX) /* first byte to scid */
 };
 

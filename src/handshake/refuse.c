@@ -1,0 +1,49 @@
+/* REFUSE and VERSIONS: both echo the SYN's ids crosswise, so that the client finds its attempt. */
+#include "handshake/refuse.h"
+
+static const char REFUSE_LABEL[] = "skua refuse";
+
+static void write_echo(struct skua_writer *w, enum skua_packet_type type, uint32_t version,
+                       const struct skua_head *head)
+{
+    struct skua_id dcid = skua_id_of(head->scid, head->scid_len);
+    struct skua_id scid = skua_id_of(head->dcid, head->dcid_len);
+    skua_long_header_write(w, type, version, &dcid, &scid);
+}
+
+void skua_refuse_tag(uint8_t out[SKUA_TAG_LEN], const uint8_t *refuse, size_t len,
+                     const struct skua_head *head, const uint8_t *ephemeral)
+{
+    uint8_t input[SKUA_REFUSE_CAP + SKUA_LONG_HEADER_MAX + SKUA_EPHEMERAL_LEN];
+    struct skua_writer w = skua_writer_of(input, sizeof input);
+    skua_writer_copy(&w, refuse, len);
+    skua_writer_u8(&w, head->first);
+    skua_writer_u32(&w, head->version);
+    skua_writer_u8(&w, head->dcid_len);
+    skua_writer_copy(&w, head->dcid, head->dcid_len);
+    skua_writer_u8(&w, head->scid_len);
+    skua_writer_copy(&w, head->scid, head->scid_len);
+    skua_writer_copy(&w, ephemeral, SKUA_EPHEMERAL_LEN);
+    SKUA_ASSERT(!w.failed);
+    skua_tag(out, REFUSE_LABEL, input, skua_writer_len(&w));
+}
+
+void skua_refuse_write(struct skua_writer *w, const struct skua_head *head,
+                       const struct skua_syn *syn, enum skua_code code)
+{
+    uint8_t packet[SKUA_REFUSE_CAP];
+    struct skua_writer p = skua_writer_of(packet, sizeof packet);
+    write_echo(&p, SKUA_PACKET_REFUSE, SKUA_WIRE_VERSION, head);
+    skua_writer_u16(&p, (uint16_t)code);
+    uint8_t tag[SKUA_TAG_LEN];
+    skua_refuse_tag(tag, packet, skua_writer_len(&p), head, syn->ephemeral);
+    skua_writer_copy(&p, tag, sizeof tag);
+    SKUA_ASSERT(!p.failed);
+    skua_writer_copy(w, packet, skua_writer_len(&p));
+}
+
+void skua_versions_write(struct skua_writer *w, const struct skua_head *head)
+{
+    write_echo(w, SKUA_PACKET_VERSIONS, 0, head);
+    skua_writer_u32(w, SKUA_WIRE_VERSION);
+}
