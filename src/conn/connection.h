@@ -1,7 +1,7 @@
 /* A connection: one struct, cut by verb. Each nested struct belongs to one file of this folder,
  * which alone writes it.
  *
- *   open.c      SYN_SENT: SYN and its repeats, SYN_ACK, REFUSE, VERSIONS, the third step until it
+ *   dial.c      SYN_SENT: SYN and its repeats, SYN_ACK, REFUSE, VERSIONS, the third step until it
  * is confirmed rx.c        a datagram in: packet number, replay window, opening, frames frames.c
  * what each frame means tx.c        a datagram out: what to put into it, within cwnd and pacing
  *   control.c   the connection's own frames: ACK, PING, FIN, FIN_ACK, RST
@@ -16,7 +16,9 @@
 
 #include <skua/skua.h>
 
+#include "base/addr.h"
 #include "base/replay.h"
+#include "base/timers.h"
 #include "base/verdict.h"
 #include "cc/cc.h"
 #include "cc/pacer.h"
@@ -42,15 +44,13 @@ enum { SKUA_RECORDS_PER_PACKET = 16 };
 enum { SKUA_FAREWELL_MAX = 96 };
 
 /* A client's handshake, from SYN until the server has answered under the transport keys. */
-struct skua_opening {
+struct skua_dial {
     struct skua_initiator initiator; /* Noise state and stored packets */
     skua_time first_sent;            /* when the first SYN left; SKUA_NEVER = not yet */
-    skua_time repeat_at;             /* when the SYN is due again */
+    skua_time repeat_at;             /* when the SYN is due again; SKUA_NEVER = not armed */
     uint32_t sent;                   /* SYNs sent so far */
     bool due;                        /* a SYN is to be sent now */
     bool fell_back;                  /* IK was not answered: this is the XX attempt */
-    bool untrusted;                  /* a SYN_ACK with another key than the pin was seen */
-    struct skua_key untrusted_key;   /* that key */
 };
 
 struct skua_rx_state {
@@ -60,13 +60,14 @@ struct skua_rx_state {
 };
 
 struct skua_tx_state {
-    uint64_t next_pn;      /* next packet number */
     uint64_t skip_pn;      /* the next number to leave out (RFC 9000 §21.4) */
     uint32_t probes;       /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
     uint32_t ack_only_run; /* packets without anything to acknowledge, in a row */
     bool ping;             /* a PING is wanted */
     bool cwnd_limited;     /* the last fill stopped at cwnd */
     bool pacing_limited;   /* the last fill stopped at the pacer */
+    bool update_keys;      /* the application asked for new keys */
+    skua_time pace_at;     /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
 };
 
 struct skua_close_state {
@@ -76,11 +77,13 @@ struct skua_close_state {
     bool fin_acked;                      /* FIN_ACK received */
     bool fin_ack_due;                    /* FIN_ACK is to be (re)sent */
     bool peer_fin;                       /* the peer's FIN frame received */
+    uint64_t peer_fin_pn;                /* lowest packet number that carried it */
     bool peer_complete;                  /* ... and everything that it counts */
     bool released;                       /* the application called close */
-    bool orphan;                         /* no handle: nobody polls events */
     bool rst_due;                        /* a RST is the next and last thing to send */
-    bool over;                           /* the transport has ended; keys are wiped */
+    bool ended;                          /* nothing more is received; CLOSED is to be reported */
+    bool over;                           /* nothing more is sent either; keys are wiped */
+    bool lost_memory;                    /* borrowed bytes could not be kept: ends with INTERNAL */
     bool reported;                       /* CLOSED was polled */
     uint32_t fin_repeats;                /* for the backoff */
     skua_time fin_repeat_at;             /* SKUA_NEVER = not armed */
@@ -120,27 +123,30 @@ struct skua_counters {
 struct skua_connection {
     struct skua_env *env;
     struct skua_outbox outbox;
+    struct skua_node all_link;   /* for the owner's lists: all connections */
     struct skua_node link;       /* for the owner's lists: ready to send */
     struct skua_node event_link; /* for the owner's lists: has events */
+    struct skua_node loan_link;  /* on env->loans while streams hold borrowed bytes */
     struct skua_timer timer;     /* for the owner's timer heap */
     skua_conn handle;            /* what the application calls it */
     void *user;                  /* the application's pointer */
     enum skua_state state;
     bool is_server;
-    bool confirmed;           /* the handshake is (RFC 9001 §4.1.2 in spirit) */
-    bool accepted;            /* the application took it (clients: from the start) */
-    uint8_t pattern;          /* enum skua_noise_pattern */
-    uint8_t suite;            /* enum skua_suite; 0 = not yet */
-    uint32_t events;          /* bits 1 << enum skua_event_type */
-    uint64_t batch_eliciting; /* ack-eliciting packets in the present receive batch */
+    bool confirmed;                  /* the handshake is (RFC 9001 §4.1.2 in spirit) */
+    bool accepted;                   /* the application took it (clients: from the start) */
+    bool told;                       /* INCOMING was polled */
+    uint8_t peer_ack_delay_exponent; /* the peer's parameter */
+    uint16_t peer_max_udp_payload;   /* the peer's parameter */
+    uint8_t suite;                   /* enum skua_suite; 0 = not yet */
+    uint32_t events;                 /* bits 1 << enum skua_event_type */
     struct skua_settings settings;
     struct skua_id own_id;  /* dcid of packets to us */
     struct skua_id peer_id; /* dcid of packets to the peer */
     struct skua_path path;
-    struct skua_key peer_key;      /* all zero before it is known */
-    struct skua_exporter exporter; /* secret for skua_conn_export */
+    struct skua_key peer_key;    /* all zero before it is known */
+    struct skua_secret exporter; /* for skua_conn_export */
     struct skua_keys keys;
-    struct skua_opening *opening; /* client, until confirmed; else NULL */
+    struct skua_dial *dial; /* client, until confirmed; else NULL */
     struct skua_rx_state rx;
     struct skua_tx_state tx;
     struct skua_recovery recovery;
@@ -170,6 +176,10 @@ struct skua_accept_args {
     const struct skua_handshake_result *result;
     skua_time syn_ack_sent; /* for the first RTT sample; SKUA_NEVER = it was repeated */
 };
+
+/* Our transport parameters under these settings. */
+void skua_conn_params(struct skua_transport_params *out, const struct skua_settings *settings,
+                      uint16_t max_udp_payload);
 
 /* --- life --- */
 
@@ -218,8 +228,10 @@ enum skua_err skua_connection_close(struct skua_connection *c);
  * `code` it is; the handle is gone (the connection is an orphan until its RST has left). */
 void skua_connection_abort(struct skua_connection *c, bool application, uint64_t code,
                            const char *reason);
-/* The next event; false where there is none. CLOSED is the last one. */
-bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *event);
+/* The next event; false where there is none. CLOSED is the last one. `*stream` is the stream that
+ * it is about, or NULL: the owner gives a new one (STREAM) its handle. */
+bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *event,
+                                struct skua_stream **stream);
 bool skua_connection_has_event(const struct skua_connection *c);
 /* Something that a stream operation changed may have to be sent or reported. */
 void skua_connection_touch(struct skua_connection *c);

@@ -9,6 +9,7 @@
 #include "base/blocks.h"
 #include "base/list.h"
 #include "crypto/aead.h"
+#include "crypto/keypair.h"
 
 struct skua_env {
     struct skua_heap heap;         /* where every object comes from */
@@ -16,12 +17,12 @@ struct skua_env {
     struct skua_trace trace;       /* the caller's sink; `event` is NULL when off */
     struct skua_aead_cache *cache; /* expanded cipher states of busy connections */
     struct skua_blocks blocks;     /* stream buffers */
-    struct skua_secret_key secret; /* own identity */
-    struct skua_key public_key;    /* its public half */
-    uint64_t next_key_id;          /* numbers AEAD keys for the cache */
+    struct skua_keypair identity;  /* own static key */
     uint8_t hash_key[16];          /* keys every hash table */
     uint16_t max_udp_payload;      /* largest datagram to send or receive */
     uint8_t suites;                /* ciphers allowed, bits of enum skua_suite */
+    skua_time now;                 /* of the last I/O verb: dates what API calls do */
+    struct skua_node loans;        /* connections whose streams hold borrowed bytes */
     struct skua_node dirty;        /* outboxes with marks */
 };
 

@@ -1,0 +1,93 @@
+/* The connection's own frames: ACK, PING, FIN, FIN_ACK, RST.
+ *
+ * Each has a "due" flag that facts set and that sending clears; a lost packet sets it again
+ * (fate.c). So there is never more than one of each waiting, whatever a peer does. */
+#include "conn/internal.h"
+
+#include "base/limits.h"
+
+/* Our ACK delays are in units of 8 us: the default exponent (RFC 9000 §18.2). */
+enum { ACK_DELAY_EXPONENT = 3 };
+
+static void note(struct skua_fill *fill, uint64_t id, enum skua_frame_type type)
+{
+    SKUA_ASSERT(fill->count < SKUA_RECORDS_PER_PACKET);
+    fill->records[fill->count++] = (struct skua_record){.id = id, .type = (uint16_t)type};
+}
+
+void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_time now)
+{
+    struct skua_acks *acks = &c->rx.acks;
+    if (!skua_acks_pending(acks)) {
+        return;
+    }
+    struct skua_range ranges[SKUA_LIMIT_ACK_RANGES_SENT];
+    size_t n = skua_acks_ranges(acks, ranges, SKUA_LIMIT_ACK_RANGES_SENT);
+    uint64_t delay = skua_acks_delay(acks, now) / SKUA_USEC >> ACK_DELAY_EXPONENT;
+    if (n > 0 && skua_ack_frame_write(&fill->w, ranges, n, delay, NULL) > 0) {
+        fill->ack = true;
+        note(fill, ranges[0].last, SKUA_FRAME_ACK);
+    }
+}
+
+bool skua_control_wants_send(const struct skua_connection *c)
+{
+    struct skua_streams_totals totals;
+    return c->tx.ping || c->close.fin_ack_due ||
+           (c->close.fin_due && skua_streams_totals(&c->streams, &totals));
+}
+
+/* Writes a frame of a few bytes where there is room; then it is no longer due. */
+static void write_due(struct skua_fill *fill, const struct skua_frame *frame, bool *due)
+{
+    if (fill->count == SKUA_RECORDS_PER_PACKET ||
+        skua_writer_left(&fill->w) < skua_frame_len(frame)) {
+        return;
+    }
+    skua_frame_write(&fill->w, frame);
+    note(fill, 0, (enum skua_frame_type)frame->type);
+    fill->eliciting = true;
+    *due = false;
+}
+
+void skua_control_close(struct skua_connection *c, struct skua_fill *fill)
+{
+    if (c->close.fin_ack_due && c->confirmed) {
+        const struct skua_frame fin_ack = {.type = SKUA_FRAME_FIN_ACK};
+        write_due(fill, &fin_ack, &c->close.fin_ack_due);
+    }
+    struct skua_streams_totals totals;
+    if (c->close.fin_due && skua_streams_totals(&c->streams, &totals)) {
+        struct skua_frame fin = {.type = SKUA_FRAME_FIN};
+        fin.fin.bidi = totals.bidi;
+        fin.fin.uni = totals.uni;
+        fin.fin.total = totals.total;
+        write_due(fill, &fin, &c->close.fin_due);
+        fill->fin = !c->close.fin_due;
+    }
+}
+
+void skua_control_ping(struct skua_connection *c, struct skua_fill *fill)
+{
+    if (c->tx.ping && !fill->eliciting && skua_writer_left(&fill->w) >= 1) {
+        const struct skua_frame ping = {.type = SKUA_FRAME_PING};
+        skua_frame_write(&fill->w, &ping);
+        fill->eliciting = true;
+    }
+    if (fill->eliciting) {
+        c->tx.ping = false;
+    }
+}
+
+void skua_control_rst(struct skua_connection *c, struct skua_fill *fill, size_t reason_max)
+{
+    struct skua_frame rst = {.type = SKUA_FRAME_RST};
+    size_t len = c->close.reason_len < reason_max ? c->close.reason_len : reason_max;
+    rst.rst.application = c->close.application ? 1 : 0;
+    rst.rst.code = c->close.code;
+    rst.rst.frame_type = c->close.frame_type;
+    rst.rst.reason = (const uint8_t *)c->close.reason;
+    rst.rst.reason_len = len;
+    skua_frame_write(&fill->w, &rst);
+    SKUA_ASSERT(!fill->w.failed);
+}

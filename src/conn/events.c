@@ -1,0 +1,107 @@
+/* What the application polls: bits of the connection first, then of its streams, CLOSED last. */
+#include "conn/internal.h"
+
+#include <string.h>
+
+#define BIT(type) (1u << SKUA_EVENT_##type)
+
+/* CLOSED waits for bytes that arrived before an orderly end and are not yet read. */
+static bool closed_is_due(const struct skua_connection *c)
+{
+    return c->close.ended && !c->close.reported && !skua_close_is_husk(c);
+}
+
+bool skua_connection_has_event(const struct skua_connection *c)
+{
+    if (c->handle == 0 || c->close.reported) {
+        return false;
+    }
+    if (!c->accepted) {
+        return (c->events & BIT(INCOMING)) != 0 || (c->told && c->close.ended);
+    }
+    return c->events != 0 || skua_streams_has_event(&c->streams) || closed_is_due(c);
+}
+
+static void fill_closed(struct skua_connection *c, struct skua_event *event)
+{
+    event->type = SKUA_EVENT_CLOSED;
+    event->error = c->close.error;
+    event->remote = c->close.remote;
+    event->application = c->close.application;
+    event->code = c->close.code;
+    event->frame_type = c->close.frame_type;
+    event->key = c->close.key;
+    event->reason = c->close.reason != NULL ? c->close.reason : "";
+    c->close.reported = true;
+    skua_conn_mark(c, SKUA_MARK_DEADLINE);
+}
+
+static bool take_bit(struct skua_connection *c, enum skua_event_type type, struct skua_event *event)
+{
+    if ((c->events & 1u << type) == 0) {
+        return false;
+    }
+    c->events &= ~(1u << type);
+    event->type = type;
+    return true;
+}
+
+static bool stream_event(struct skua_connection *c, struct skua_event *event,
+                         struct skua_stream **stream)
+{
+    enum skua_event_type type;
+    if (!skua_streams_next_event(&c->streams, stream, &type)) {
+        return false;
+    }
+    event->type = type;
+    if (*stream != NULL) {
+        struct skua_stream_info info;
+        skua_streams_info(*stream, &info);
+        event->stream = (*stream)->handle;
+        event->stream_user = (*stream)->user;
+        event->offset = type == SKUA_EVENT_ACKED ? info.acked : 0;
+        event->code = type == SKUA_EVENT_STOPPED ? info.error_code : 0;
+    }
+    return true;
+}
+
+bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *event,
+                                struct skua_stream **stream)
+{
+    *event = (struct skua_event){.conn = c->handle, .user = c->user, .reason = ""};
+    *stream = NULL;
+    if (!skua_connection_has_event(c)) {
+        return false;
+    }
+    if (!c->accepted) {
+        if (!c->close.ended && take_bit(c, SKUA_EVENT_INCOMING, event)) {
+            c->told = true;
+            event->key = c->peer_key;
+            return true;
+        }
+        if (c->told) {
+            fill_closed(c, event);
+        }
+        return c->told;
+    }
+    if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || stream_event(c, event, stream) ||
+        take_bit(c, SKUA_EVENT_FINISHED, event)) {
+        return true;
+    }
+    if (closed_is_due(c)) {
+        fill_closed(c, event);
+        return true;
+    }
+    return false;
+}
+
+void skua_connection_touch(struct skua_connection *c)
+{
+    unsigned marks = SKUA_MARK_DEADLINE;
+    marks |= skua_streams_wants_send(&c->streams) ? SKUA_MARK_SEND : 0u;
+    marks |= skua_connection_has_event(c) ? SKUA_MARK_EVENT : 0u;
+    if (c->close.shutdown) {
+        marks |= SKUA_MARK_SEND;
+    }
+    skua_conn_mark(c, marks);
+}

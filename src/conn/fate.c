@@ -1,0 +1,220 @@
+/* What became of the packets that were sent.
+ *
+ * Recovery says which packets were acknowledged or lost and gives their records back; here each
+ * record goes to whoever wrote the frame, and the controller, the pacer and the path MTU hear what
+ * concerns them. Order as cc/cc.h and path/pmtud.h want it: what arrived before what was lost. */
+#include "conn/internal.h"
+
+#include "base/limits.h"
+#include "base/time.h"
+
+static struct skua_cc_rtt cc_rtt(const struct skua_rtt *rtt)
+{
+    return (struct skua_cc_rtt){
+        .latest_ns = rtt->latest,
+        .smoothed_ns = rtt->has_sample ? rtt->smoothed : 0,
+        .min_ns = rtt->has_sample ? rtt->min : 0,
+    };
+}
+
+static void record_acked(struct skua_connection *c, const struct skua_record *record)
+{
+    if (record->type == SKUA_FRAME_ACK) {
+        skua_acks_on_ack_of_ack(&c->rx.acks, record->id);
+    } else {
+        skua_streams_on_acked(&c->streams, record);
+    }
+}
+
+static void record_lost(struct skua_connection *c, const struct skua_record *record)
+{
+    if (record->type == SKUA_FRAME_FIN) {
+        c->close.fin_due = !c->close.fin_acked;
+    } else if (record->type == SKUA_FRAME_FIN_ACK) {
+        c->close.fin_ack_due = true;
+    } else {
+        skua_streams_on_lost(&c->streams, record);
+    }
+}
+
+void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now)
+{
+    skua_cc_on_mtu(&c->cc, c->pmtud.mtu);
+    skua_conn_trace(c, SKUA_TRACE_MTU, SKUA_TRACE_ARGS(old, c->pmtud.mtu), now);
+}
+
+static void on_loss(struct skua_connection *c, const struct skua_loss_result *loss, skua_time now)
+{
+    struct skua_record record;
+    while (skua_recovery_next_lost(&c->recovery, &record)) {
+        record_lost(c, &record);
+    }
+    if (loss->mtu_probe != 0) {
+        c->count.mtu_probes_lost++;
+        skua_pmtud_on_probe_lost(&c->pmtud, loss->mtu_probe, now);
+    }
+    if (loss->packets == 0) {
+        return;
+    }
+    c->count.packets_lost += loss->packets;
+    c->count.bytes_lost += loss->bytes;
+    skua_conn_trace(
+        c, SKUA_TRACE_PACKET_LOST,
+        SKUA_TRACE_ARGS(loss->largest_pn, loss->bytes, c->recovery.bytes_in_flight, loss->packets),
+        now);
+    uint64_t events = c->cc.congestion_events;
+    uint64_t persistent = c->cc.persistent_events;
+    const struct skua_cc_loss cc_loss = {
+        .bytes = loss->bytes,
+        .packets = loss->packets,
+        .bytes_in_flight = loss->bytes_in_flight,
+        .largest_pn = loss->largest_pn,
+        .largest_sent = loss->largest_sent,
+        .persistent = loss->persistent,
+    };
+    skua_cc_on_loss(&c->cc, &cc_loss, now);
+    c->count.congestion_events += c->cc.congestion_events - events;
+    c->count.persistent_congestions += c->cc.persistent_events - persistent;
+    if (loss->persistent) {
+        skua_rtt_restart_min(&c->recovery.rtt);
+    }
+    uint32_t old = c->pmtud.mtu;
+    if (skua_pmtud_on_packet_lost(&c->pmtud, loss->size_min, loss->packets, loss->largest_sent,
+                                  now)) {
+        skua_fate_set_mtu(c, old, now);
+    }
+}
+
+/* After any change of window or RTT. */
+static void follow_controller(struct skua_connection *c, skua_time now)
+{
+    skua_pacer_set_rate(&c->pacer, c->cc.pacing_rate, c->pmtud.mtu, now);
+    uint64_t keep = 2 * c->cc.cwnd;
+    uint64_t floor = UINT64_C(128) << 10;
+    keep = keep < floor ? floor : keep;
+    keep = keep > c->settings.max_send_buffer ? c->settings.max_send_buffer : keep;
+    skua_streams_set_send_limit(&c->streams, keep);
+    skua_conn_trace(
+        c, SKUA_TRACE_CWND,
+        SKUA_TRACE_ARGS(c->cc.cwnd, c->cc.ssthresh, c->recovery.bytes_in_flight, c->cc.pacing_rate),
+        now);
+}
+
+/* The controller and the path hear what arrived. */
+static void on_acked(struct skua_connection *c, const struct skua_ack_result *ack, skua_time now)
+{
+    if (ack->mtu_probe != 0) {
+        uint32_t old = c->pmtud.mtu;
+        if (skua_pmtud_on_probe_acked(&c->pmtud, ack->mtu_probe, now)) {
+            skua_fate_set_mtu(c, old, now);
+        }
+    }
+    if (ack->size_max != 0) {
+        skua_pmtud_on_packet_acked(&c->pmtud, ack->size_max);
+    }
+    if (ack->bytes > 0) {
+        const struct skua_cc_ack cc_ack = {
+            .bytes = ack->bytes,
+            .bytes_in_flight = ack->bytes_in_flight,
+            .largest_pn = ack->largest_pn,
+            .largest_sent = ack->largest_sent,
+            .next_pn = skua_recovery_next_pn(&c->recovery),
+            .cwnd_limited = c->tx.cwnd_limited || c->tx.pacing_limited,
+            .rtt = cc_rtt(&c->recovery.rtt),
+            .rate = {.valid = ack->rate.valid,
+                     .app_limited = ack->rate.app_limited,
+                     .bytes_per_s = ack->rate.bytes_per_s,
+                     .delivered = ack->rate.delivered,
+                     .prior_delivered = ack->rate.prior_delivered,
+                     .tx_in_flight = ack->rate.tx_in_flight,
+                     .lost = ack->rate.lost},
+        };
+        skua_cc_on_ack(&c->cc, &cc_ack, now);
+    }
+    if (ack->spurious_packets > 0) {
+        c->count.packets_spurious += ack->spurious_packets;
+        const struct skua_cc_spurious spurious = {.bytes = ack->spurious_bytes,
+                                                  .packets = ack->spurious_packets};
+        skua_cc_on_spurious(&c->cc, &spurious, now);
+    }
+    if (ack->rate.valid) {
+        c->count.delivery_rate = ack->rate.bytes_per_s;
+    }
+    c->count.packets_acked += ack->packets;
+    c->count.bytes_acked += ack->bytes;
+}
+
+enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack_frame *ack,
+                                uint64_t phase, skua_time now)
+{
+    enum skua_code code = skua_keys_on_ack_received(&c->keys, ack->largest, phase);
+    if (code != SKUA_CODE_NO_ERROR) {
+        return code;
+    }
+    struct skua_range ranges[SKUA_LIMIT_ACK_RANGES_READ];
+    size_t n = skua_ack_frame_ranges(ack, ranges, SKUA_LIMIT_ACK_RANGES_READ);
+    /* RFC 9000 §19.3: microseconds, scaled by the sender's exponent; absurd values saturate. */
+    uint64_t limit = UINT64_MAX / SKUA_USEC >> c->peer_ack_delay_exponent;
+    skua_time delay =
+        ack->delay > limit ? SKUA_NEVER : (ack->delay << c->peer_ack_delay_exponent) * SKUA_USEC;
+    struct skua_ack_result result;
+    code = skua_recovery_on_ack(&c->recovery, ranges, n, delay, now, &result);
+    if (code != SKUA_CODE_NO_ERROR) {
+        return code;
+    }
+    c->count.acks_received++;
+    struct skua_record record;
+    while (skua_recovery_next_acked(&c->recovery, &record)) {
+        record_acked(c, &record);
+    }
+    on_acked(c, &result, now);
+    on_loss(c, &result.loss, now);
+    if (result.packets > 0) {
+        skua_timers_on_progress(c, now);
+        follow_controller(c, now);
+        skua_conn_trace(
+            c, SKUA_TRACE_PACKET_ACKED,
+            SKUA_TRACE_ARGS(result.largest_pn, result.bytes, c->recovery.bytes_in_flight), now);
+    }
+    if (result.rtt_sampled) {
+        const struct skua_rtt *rtt = &c->recovery.rtt;
+        skua_conn_trace(c, SKUA_TRACE_RTT,
+                        SKUA_TRACE_ARGS(rtt->latest, rtt->smoothed, rtt->var, rtt->min), now);
+    }
+    return SKUA_CODE_NO_ERROR;
+}
+
+/* RFC 9002 §6.2.4: a probe repeats what has waited longest, so that the tail of a transfer needs
+ * one PTO and not two. */
+static void queue_probes(struct skua_connection *c, uint32_t probes)
+{
+    uint64_t cursor = 0;
+    for (uint32_t i = 0; i < probes; i++) {
+        struct skua_record records[SKUA_RECORDS_PER_PACKET];
+        size_t n =
+            skua_recovery_probe_records(&c->recovery, &cursor, records, SKUA_RECORDS_PER_PACKET);
+        for (size_t k = 0; k < n; k++) {
+            record_lost(c, &records[k]);
+        }
+    }
+    c->tx.probes = probes;
+    c->tx.ping = true;
+}
+
+void skua_fate_on_timeout(struct skua_connection *c, skua_time now)
+{
+    if (skua_recovery_deadline(&c->recovery) > now) {
+        return;
+    }
+    struct skua_timeout_result result;
+    skua_recovery_on_timeout(&c->recovery, now, &result);
+    on_loss(c, &result.loss, now);
+    if (result.loss_timer) {
+        follow_controller(c, now);
+    }
+    if (result.pto) {
+        c->count.pto_count++;
+        queue_probes(c, result.probes);
+    }
+    skua_conn_trace(c, SKUA_TRACE_TIMER, SKUA_TRACE_ARGS(result.pto ? 1 : 0), now);
+}

@@ -1,0 +1,130 @@
+/* What the files of this folder say to each other. One section per file; nothing above includes
+ * this. */
+#ifndef SKUA_CONN_INTERNAL_H
+#define SKUA_CONN_INTERNAL_H
+
+#include "base/trace.h"
+#include "conn/connection.h"
+#include "packet/open.h"
+#include "wire/frame.h"
+
+static inline void skua_conn_mark(struct skua_connection *c, unsigned marks)
+{
+    skua_outbox_mark(&c->outbox, &c->env->dirty, marks);
+}
+
+static inline void skua_conn_trace(const struct skua_connection *c, enum skua_trace_type type,
+                                   const uint64_t args[4], skua_time now)
+{
+    skua_trace_emit(&c->env->trace, c->handle, type, args, now);
+}
+
+/* --- connection.c */
+
+/* Takes the transition that `event` means in the present state. */
+void skua_conn_transition(struct skua_connection *c, enum skua_state_event event, skua_time now);
+/* The handshake's outcome becomes keys, limits and identities. */
+void skua_conn_install(struct skua_connection *c, const struct skua_handshake_result *result);
+/* Both sides have proved that they hold the keys. */
+void skua_conn_confirm(struct skua_connection *c, skua_time now);
+/* The handshake gave a round-trip time. */
+void skua_conn_first_rtt(struct skua_connection *c, skua_time sample);
+
+/* --- dial.c: the client's handshake */
+
+enum skua_err skua_dial_start(struct skua_connection *c);
+void skua_dial_free(struct skua_connection *c);
+enum skua_verdict skua_dial_recv(struct skua_connection *c, const struct skua_arrival *arrival,
+                                 skua_time now);
+void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now);
+skua_time skua_dial_deadline(const struct skua_connection *c);
+void skua_dial_on_timeout(struct skua_connection *c, skua_time now);
+
+/* --- frames.c */
+
+/* Where an authentic packet's frames come from. */
+struct skua_frame_origin {
+    uint64_t pn;    /* packet number */
+    uint64_t phase; /* key phase of the packet */
+    bool confirm;   /* a CONFIRM packet */
+    bool eliciting; /* out: it asks for an acknowledgement */
+    uint64_t type;  /* out: type of the frame read last */
+};
+
+/* Carries out all frames of a packet; the code of the first that breaks the protocol. */
+enum skua_code skua_frames_recv(struct skua_connection *c, struct skua_frame_origin *origin,
+                                const uint8_t *frames, size_t len, skua_time now);
+
+/* --- fate.c */
+
+enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack_frame *ack,
+                                uint64_t phase, skua_time now);
+void skua_fate_on_timeout(struct skua_connection *c, skua_time now);
+/* The path's datagram size changed to the one in `pmtud`. */
+void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now);
+
+/* --- control.c: the connection's own frames in a packet being filled */
+
+/* A packet being filled. */
+struct skua_fill {
+    struct skua_writer w; /* frames; ends where the tag will begin */
+    struct skua_record records[SKUA_RECORDS_PER_PACKET];
+    size_t count;    /* records in use */
+    bool eliciting;  /* something in it asks for an acknowledgement */
+    bool ack;        /* it carries an ACK frame */
+    bool allow_data; /* congestion window and pacer let ack-eliciting frames in */
+    bool fin;        /* it carries FIN */
+};
+
+void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_time now);
+/* FIN_ACK, and FIN once every byte has been sent. */
+void skua_control_close(struct skua_connection *c, struct skua_fill *fill);
+void skua_control_ping(struct skua_connection *c, struct skua_fill *fill);
+/* Is there anything of the above to send, beside ACKs? */
+bool skua_control_wants_send(const struct skua_connection *c);
+/* A packet of nothing but a RST, with as much of the reason as `reason_max` allows. */
+void skua_control_rst(struct skua_connection *c, struct skua_fill *fill, size_t reason_max);
+
+/* --- tx.c */
+
+/* Starts a packet of at most `size` bytes at `buf`; false where as many packets as allowed wait for
+ * their ACK, or there is no memory. Nothing has happened until it is sealed. */
+bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size);
+/* Seals it and notes it as sent, with `flags` of recovery/sent.h; returns its length, 0 where the
+ * keys are at their end. */
+size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, uint8_t flags,
+                    skua_time now);
+
+/* --- close.c */
+
+/* The peer broke the protocol, or a limit of ours is met: RST, then the end. */
+void skua_close_fail(struct skua_connection *c, enum skua_code code, uint64_t frame_type,
+                     const char *reason, skua_time now);
+/* Ends without a packet: timeouts, RST received. */
+void skua_close_now(struct skua_connection *c, enum skua_err error, skua_time now);
+void skua_close_on_rst(struct skua_connection *c, const struct skua_frame *frame, skua_time now);
+enum skua_code skua_close_on_fin(struct skua_connection *c, const struct skua_frame *frame,
+                                 uint64_t pn);
+enum skua_code skua_close_on_fin_ack(struct skua_connection *c, skua_time now);
+/* After frames: the peer's FIN may have become complete. */
+void skua_close_check_peer(struct skua_connection *c, skua_time now);
+/* The last packet, where one is due: RST, or TIME_WAIT's. Returns true where `tx` was filled or the
+ * connection ended. */
+bool skua_close_send(struct skua_connection *c, struct skua_tx *tx, skua_time now);
+skua_time skua_close_deadline(const struct skua_connection *c);
+void skua_close_on_timeout(struct skua_connection *c, skua_time now);
+/* FIN was sealed: arms its repeat. */
+void skua_close_on_fin_sent(struct skua_connection *c, skua_time now);
+/* Is there still something to read for the application after an orderly end? */
+bool skua_close_is_husk(const struct skua_connection *c);
+
+/* --- timers.c: facts; what they mean for deadlines is decided there */
+
+void skua_timers_on_start(struct skua_connection *c, skua_time now);
+void skua_timers_on_received(struct skua_connection *c, skua_time now);
+void skua_timers_on_eliciting_sent(struct skua_connection *c, skua_time now);
+void skua_timers_on_progress(struct skua_connection *c, skua_time now);
+/* All that may leave now has left: is credit what is missing? */
+void skua_timers_after_send(struct skua_connection *c, skua_time now);
+
+#endif

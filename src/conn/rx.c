@@ -1,0 +1,140 @@
+/* A datagram in.
+ *
+ * The order keeps forgeries cheap and harmless: unmask, ask the replay window, open once, and only
+ * then change anything. What is decided once per batch (ACKs, events) waits for
+ * skua_connection_batch_end. */
+#include "conn/internal.h"
+
+#include "base/limits.h"
+#include "base/time.h"
+
+/* An authentic packet: note its number, then carry out its frames. */
+static enum skua_verdict take(struct skua_connection *c, const struct skua_opening *p, bool confirm,
+                              uint8_t ecn, skua_time now)
+{
+    skua_replay_commit(&c->rx.replay, p->pn, &c->env->heap);
+    if (c->rx.largest_pn == UINT64_MAX || p->pn > c->rx.largest_pn) {
+        c->rx.largest_pn = p->pn;
+    } else {
+        c->count.packets_reordered++;
+    }
+    c->count.packets_received++;
+    c->count.bytes_received += p->len;
+    skua_timers_on_received(c, now);
+    if (!c->confirmed) {
+        skua_conn_confirm(c, now);
+    }
+    struct skua_frame_origin origin = {.pn = p->pn, .phase = p->phase, .confirm = confirm};
+    enum skua_code code = skua_frames_recv(c, &origin, p->frames, p->frames_len, now);
+    if (code != SKUA_CODE_NO_ERROR) {
+        skua_close_fail(c, code, origin.type, "", now);
+        return SKUA_VERDICT_PROTOCOL;
+    }
+    if (skua_streams_has_loans(&c->streams) && !skua_list_is_linked(&c->loan_link)) {
+        skua_list_push_back(&c->env->loans, &c->loan_link);
+    }
+    if (!c->close.ended) {
+        skua_acks_on_received(&c->rx.acks, p->pn, origin.eliciting, ecn, now);
+    }
+    return SKUA_VERDICT_OK;
+}
+
+static enum skua_verdict recv_sealed(struct skua_connection *c, const struct skua_arrival *a,
+                                     size_t pn_offset, skua_time now)
+{
+    struct skua_opening p;
+    uint64_t expected = c->rx.largest_pn == UINT64_MAX ? 0 : c->rx.largest_pn + 1;
+    enum skua_verdict verdict =
+        skua_packet_unmask(&p, &c->keys, a->data, a->len, pn_offset, expected);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    verdict = skua_replay_check(&c->rx.replay, p.pn);
+    if (verdict != SKUA_VERDICT_OK) {
+        c->count.packets_duplicate++;
+        return verdict;
+    }
+    skua_time retire_at = skua_time_add(now, skua_time_mul(skua_recovery_pto(&c->recovery), 3));
+    verdict = skua_packet_open(&p, &c->keys, c->env->cache, retire_at);
+    if (verdict == SKUA_VERDICT_PROTOCOL) {
+        skua_close_fail(c, p.code, 0, "", now);
+    } else if (verdict == SKUA_VERDICT_OK) {
+        verdict = take(c, &p, a->head->type == SKUA_PACKET_CONFIRM, a->ecn, now);
+    } else {
+        c->count.packets_undecryptable++;
+    }
+    skua_conn_trace(c, SKUA_TRACE_PACKET_RECEIVED,
+                    SKUA_TRACE_ARGS(a->head->type, p.pn, a->len, verdict), now);
+    return verdict;
+}
+
+static enum skua_verdict recv_confirm(struct skua_connection *c, const struct skua_arrival *a,
+                                      skua_time now)
+{
+    struct skua_confirm confirm;
+    if (!c->is_server) {
+        return SKUA_VERDICT_MALFORMED;
+    }
+    enum skua_verdict verdict = skua_confirm_read(a->data, a->len, a->head, &confirm);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    return recv_sealed(c, a, confirm.pn_offset, now);
+}
+
+enum skua_verdict skua_connection_recv(struct skua_connection *c, const struct skua_arrival *a,
+                                       skua_time now)
+{
+    if (c->close.ended) {
+        return SKUA_VERDICT_CLOSED;
+    }
+    skua_conn_mark(c, SKUA_MARK_BATCH);
+    switch (a->head->type) {
+    case SKUA_PACKET_DATA:
+        if (c->state == SKUA_STATE_SYN_SENT) {
+            return SKUA_VERDICT_NO_KEYS;
+        }
+        return recv_sealed(c, a, a->head->body, now);
+    case SKUA_PACKET_CONFIRM:
+        return recv_confirm(c, a, now);
+    case SKUA_PACKET_SYN_ACK:
+    case SKUA_PACKET_REFUSE:
+    case SKUA_PACKET_VERSIONS:
+        return skua_dial_recv(c, a, now);
+    case SKUA_PACKET_SYN:
+    case SKUA_PACKET_RETRY:
+        break;
+    }
+    return SKUA_VERDICT_MALFORMED;
+}
+
+void skua_connection_batch_end(struct skua_connection *c, skua_time now)
+{
+    if (c->close.ended) {
+        return;
+    }
+    skua_close_check_peer(c, now);
+    if (c->close.released && c->close.deadline == 0) {
+        c->close.deadline = skua_time_add(now, c->settings.close_timeout_ns);
+    }
+    if (skua_streams_failed(&c->streams) || c->close.lost_memory) {
+        skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);
+        return;
+    }
+    unsigned marks = SKUA_MARK_DEADLINE;
+    if (skua_connection_has_event(c)) {
+        marks |= SKUA_MARK_EVENT;
+    }
+    if (c->state != SKUA_STATE_SYN_SENT) {
+        marks |= SKUA_MARK_SEND;
+    }
+    skua_conn_mark(c, marks);
+}
+
+void skua_connection_settle(struct skua_connection *c)
+{
+    if (skua_streams_has_loans(&c->streams) && skua_streams_settle(&c->streams) != SKUA_OK) {
+        c->close.lost_memory = true;
+        skua_conn_mark(c, SKUA_MARK_BATCH);
+    }
+}

@@ -1,0 +1,70 @@
+/* What the application reads: tcp_info's counterpart. */
+#include "conn/internal.h"
+
+static void path_stats(const struct skua_connection *c, struct skua_conn_stats *out)
+{
+    const struct skua_rtt *rtt = &c->recovery.rtt;
+    out->rtt_latest_ns = rtt->latest;
+    out->rtt_smoothed_ns = rtt->smoothed;
+    out->rtt_var_ns = rtt->var;
+    out->rtt_min_ns = rtt->has_sample ? rtt->min : 0;
+    out->pto_ns = skua_recovery_pto(&c->recovery);
+    out->cwnd = c->cc.cwnd;
+    out->ssthresh = c->cc.ssthresh;
+    out->bytes_in_flight = c->recovery.bytes_in_flight;
+    out->pacing_rate = c->cc.pacing_rate;
+    out->delivery_rate = c->count.delivery_rate;
+    out->mtu = c->pmtud.mtu;
+    out->mtu_probes_sent = c->count.mtu_probes_sent;
+    out->mtu_probes_lost = c->count.mtu_probes_lost;
+    out->mtu_black_holes = c->pmtud.black_holes;
+}
+
+static void packet_stats(const struct skua_connection *c, struct skua_conn_stats *out)
+{
+    const struct skua_counters *n = &c->count;
+    out->packets_sent = n->packets_sent;
+    out->bytes_sent = n->bytes_sent;
+    out->packets_received = n->packets_received;
+    out->bytes_received = n->bytes_received;
+    out->packets_lost = n->packets_lost;
+    out->bytes_lost = n->bytes_lost;
+    out->packets_spurious = n->packets_spurious;
+    out->packets_acked = n->packets_acked;
+    out->bytes_acked = n->bytes_acked;
+    out->packets_duplicate = n->packets_duplicate;
+    out->packets_undecryptable = n->packets_undecryptable;
+    out->packets_reordered = n->packets_reordered;
+    out->acks_sent = n->acks_sent;
+    out->acks_received = n->acks_received;
+    out->pto_count = n->pto_count;
+    out->congestion_events = n->congestion_events;
+    out->persistent_congestions = n->persistent_congestions;
+    out->key_updates = n->key_updates;
+}
+
+static void stream_stats(const struct skua_connection *c, struct skua_conn_stats *out)
+{
+    struct skua_streams_stats s;
+    skua_streams_stats(&c->streams, &s);
+    out->stream_bytes_sent = s.sent;
+    out->stream_bytes_retransmitted = s.resent;
+    out->stream_bytes_received = s.received;
+    out->stream_bytes_delivered = s.delivered;
+    out->send_buffered = s.send_buffered;
+    out->recv_buffered = s.recv_buffered;
+    out->send_credit = s.send_credit;
+    out->recv_window = s.recv_window;
+    out->streams_open = s.open;
+}
+
+void skua_connection_stats(const struct skua_connection *c, struct skua_conn_stats *out)
+{
+    *out = (struct skua_conn_stats){.state = c->state, .suite = (enum skua_suite)c->suite};
+    path_stats(c, out);
+    packet_stats(c, out);
+    stream_stats(c, out);
+    out->memory = sizeof *c + (c->dial != NULL ? sizeof *c->dial : 0) + out->send_buffered +
+                  out->recv_buffered + c->recovery.sent.cap * sizeof(struct skua_sent) +
+                  c->recovery.sent.pool_cap * sizeof(struct skua_sent_more);
+}

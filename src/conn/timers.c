@@ -1,0 +1,174 @@
+/* One deadline from many facts.
+ *
+ * Other files state what happened; which timers that starts or stops is decided here (RFC 9000
+ * §10.1 for idleness, RFC 5482 for the user timeout, RFC 9293 §3.8.4 for keep-alive). An idle
+ * connection has at most one reason to wake up. */
+#include "conn/internal.h"
+
+#include "base/time.h"
+
+/* With an ICMP hint the peer gets this long to show that it lives. */
+#define HINT_PATIENCE_NS SKUA_SEC
+
+void skua_timers_on_start(struct skua_connection *c, skua_time now)
+{
+    c->life.received_at = now;
+    c->life.sent_at = 0;
+    c->life.unacked_since = SKUA_NEVER;
+    c->life.hint_at = SKUA_NEVER;
+    c->life.blocked_at = SKUA_NEVER;
+    c->life.keepalive_at = skua_time_add(now, c->settings.keepalive_time_ns);
+}
+
+void skua_timers_on_received(struct skua_connection *c, skua_time now)
+{
+    c->life.received_at = now;
+    c->life.sent_at = 0;
+    c->life.hint_at = SKUA_NEVER;
+    c->life.keepalive_sent = 0;
+    c->life.keepalive_at = skua_time_add(now, c->settings.keepalive_time_ns);
+}
+
+void skua_timers_on_eliciting_sent(struct skua_connection *c, skua_time now)
+{
+    if (c->life.sent_at == 0) {
+        c->life.sent_at = now; /* RFC 9000 §10.1: only the first after a reception counts */
+    }
+    if (c->life.unacked_since == SKUA_NEVER) {
+        c->life.unacked_since = now;
+    }
+}
+
+void skua_timers_on_progress(struct skua_connection *c, skua_time now)
+{
+    c->life.unacked_since = c->recovery.eliciting_in_flight > 0 ? now : SKUA_NEVER;
+    c->life.blocked_at = SKUA_NEVER;
+}
+
+/* RFC 9000 §10.1: at least three PTOs, so that a lost packet can be repaired first. */
+static skua_time idle_deadline(const struct skua_connection *c)
+{
+    if (c->life.idle_timeout_ns == SKUA_NEVER) {
+        return SKUA_NEVER;
+    }
+    skua_time least = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
+    return skua_time_add(skua_time_max(c->life.received_at, c->life.sent_at),
+                         skua_time_max(c->life.idle_timeout_ns, least));
+}
+
+static skua_time user_deadline(const struct skua_connection *c)
+{
+    return skua_time_add(c->life.unacked_since, c->settings.user_timeout_ns);
+}
+
+static skua_time hint_deadline(const struct skua_connection *c)
+{
+    skua_time patience = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
+    return skua_time_add(c->life.hint_at, skua_time_max(patience, HINT_PATIENCE_NS));
+}
+
+/* The peer's credit is all that holds us back, and nothing in flight would bring an answer. */
+static bool is_stuck(const struct skua_connection *c)
+{
+    return c->recovery.eliciting_in_flight == 0 && skua_streams_blocked(&c->streams);
+}
+
+skua_time skua_connection_deadline(const struct skua_connection *c)
+{
+    if (c->close.over) {
+        return SKUA_NEVER;
+    }
+    if (c->state == SKUA_STATE_SYN_SENT) {
+        return skua_dial_deadline(c);
+    }
+    if (c->close.ended) {
+        return SKUA_NEVER; /* its RST leaves with the next send */
+    }
+    skua_time at = skua_recovery_deadline(&c->recovery);
+    at = skua_time_min(at, skua_acks_deadline(&c->rx.acks));
+    at = skua_time_min(at, c->tx.pace_at);
+    at = skua_time_min(at, skua_close_deadline(c));
+    at = skua_time_min(at, idle_deadline(c));
+    at = skua_time_min(at, user_deadline(c));
+    at = skua_time_min(at, hint_deadline(c));
+    at = skua_time_min(at, c->life.keepalive_at);
+    at = skua_time_min(at, skua_pmtud_deadline(&c->pmtud));
+    return skua_time_min(at, c->life.blocked_at);
+}
+
+static void run_keepalive(struct skua_connection *c, skua_time now)
+{
+    if (c->life.keepalive_at > now) {
+        return;
+    }
+    if (c->life.keepalive_sent >= c->settings.keepalive_probes) {
+        skua_close_now(c, SKUA_ETIMEDOUT, now);
+        return;
+    }
+    c->life.keepalive_sent++;
+    c->life.keepalive_at = skua_time_add(now, c->settings.keepalive_intvl_ns);
+    c->tx.ping = true;
+}
+
+/* Asks for credit again, less and less often. */
+static void run_blocked(struct skua_connection *c, skua_time now)
+{
+    if (c->life.blocked_at <= now) {
+        skua_streams_repeat_blocked(&c->streams);
+        c->life.blocked_at = SKUA_NEVER;
+    }
+}
+
+void skua_timers_after_send(struct skua_connection *c, skua_time now)
+{
+    if (c->life.blocked_at == SKUA_NEVER && is_stuck(c)) {
+        skua_time wait = skua_time_mul(skua_recovery_pto(&c->recovery), 2);
+        c->life.blocked_at = skua_time_add(now, wait);
+    }
+}
+
+static enum skua_err verdict_of_silence(const struct skua_connection *c, skua_time now)
+{
+    if (hint_deadline(c) <= now) {
+        return SKUA_EUNREACHABLE;
+    }
+    if (user_deadline(c) <= now) {
+        return SKUA_ETIMEDOUT;
+    }
+    if (idle_deadline(c) <= now) {
+        return c->life.sent_at != 0 || !c->confirmed ? SKUA_ETIMEDOUT : SKUA_EIDLE;
+    }
+    return SKUA_OK;
+}
+
+void skua_connection_on_timeout(struct skua_connection *c, skua_time now)
+{
+    if (c->close.ended) {
+        return;
+    }
+    if (c->state == SKUA_STATE_SYN_SENT) {
+        skua_dial_on_timeout(c, now);
+        return;
+    }
+    enum skua_err end = verdict_of_silence(c, now);
+    if (end != SKUA_OK) {
+        skua_close_now(c, end, now);
+        return;
+    }
+    skua_close_on_timeout(c, now);
+    skua_fate_on_timeout(c, now);
+    run_keepalive(c, now);
+    run_blocked(c, now);
+    skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
+}
+
+void skua_connection_hint(struct skua_connection *c, skua_time now)
+{
+    if (c->close.ended) {
+        return;
+    }
+    if (c->life.hint_at == SKUA_NEVER) {
+        c->life.hint_at = now;
+    }
+    skua_conn_mark(c, SKUA_MARK_DEADLINE);
+}

@@ -1,0 +1,294 @@
+/* A datagram out: fill, seal, note, in one pass and without allocation.
+ *
+ * What may leave is decided here, in RFC 9002's terms: ACKs always; everything else within the
+ * congestion window and the pacer's budget; a PTO's probes in spite of both. All datagrams of one
+ * call have one size, but for the last, so that the kernel can segment them (UDP_SEGMENT). */
+#include "conn/internal.h"
+
+#include "base/limits.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "packet/seal.h"
+
+/* After so many packets that the peer does not acknowledge, one carries a PING: else the peer's
+ * acknowledgement of our ACKs, which lets us forget old ranges, would never come (RFC 9000
+ * §13.2.4). */
+enum { ACK_ONLY_RUN_MAX = 32 };
+
+/* A packet number is skipped once in this many packets or somewhat more (RFC 9000 §21.4: optimistic
+ * ACKs). */
+enum { SKIP_EVERY = 512 };
+
+/* Nothing of use fits into less. */
+enum { PACKET_ROOM_MIN = 64 };
+
+/* Does the third step still have to travel in each packet? */
+static bool carries_message3(const struct skua_connection *c)
+{
+    return c->dial != NULL && !c->confirmed && c->dial->initiator.message3_len > 0;
+}
+
+static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size)
+{
+    struct skua_writer w = skua_writer_of(buf, size);
+    uint64_t pn = skua_recovery_next_pn(&c->recovery);
+    if (carries_message3(c)) {
+        const struct skua_initiator *i = &c->dial->initiator;
+        skua_confirm_header_write(&w, &c->peer_id, &c->own_id, i->message3, i->message3_len, pn);
+    } else {
+        skua_data_header_write(&w, &c->peer_id, pn, skua_keys_tx_bit(&c->keys));
+    }
+    SKUA_ASSERT(!w.failed);
+    return skua_writer_len(&w);
+}
+
+/* Leaves out a packet number now and then. */
+static bool skip_number(struct skua_connection *c)
+{
+    if (skua_recovery_next_pn(&c->recovery) < c->tx.skip_pn) {
+        return true;
+    }
+    if (c->tx.skip_pn != 0 &&
+        skua_recovery_skip(&c->recovery, skua_recovery_next_pn(&c->recovery)) != SKUA_OK) {
+        return false;
+    }
+    c->tx.skip_pn = skua_recovery_next_pn(&c->recovery) + SKIP_EVERY / 2 +
+                    skua_rng_below(&c->env->rng, SKIP_EVERY);
+    return true;
+}
+
+bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size)
+{
+    if (skua_recovery_reserve(&c->recovery, 2, SKUA_RECORDS_PER_PACKET) != SKUA_OK ||
+        !skip_number(c)) {
+        return false;
+    }
+    size_t header = header_write(c, buf, size);
+    size_t tag = skua_packet_overhead(&c->keys);
+    SKUA_ASSERT(size >= header + tag + PACKET_ROOM_MIN);
+    fill->w = skua_writer_of(buf + header, size - header - tag);
+    fill->count = 0;
+    fill->eliciting = false;
+    fill->ack = false;
+    fill->fin = false;
+    fill->allow_data = false;
+    return true;
+}
+
+/* Everything that follows from a sealed packet. */
+static void note_sent(struct skua_connection *c, const struct skua_fill *fill, size_t size,
+                      uint8_t flags, skua_time now)
+{
+    uint64_t pn = skua_recovery_next_pn(&c->recovery);
+    const struct skua_sent_info info = {
+        .size = (uint32_t)size, .flags = flags, .records = fill->records, .count = fill->count};
+    enum skua_err err = skua_recovery_on_sent(&c->recovery, pn, &info, now);
+    SKUA_ASSERT(err == SKUA_OK); /* reserved by skua_tx_begin */
+    skua_pacer_on_sent(&c->pacer, size, now);
+    if ((flags & SKUA_SENT_IN_FLIGHT) != 0) {
+        const struct skua_cc_sent sent = {.pn = pn,
+                                          .bytes = (uint32_t)size,
+                                          .bytes_in_flight = c->recovery.bytes_in_flight - size};
+        skua_cc_on_sent(&c->cc, &sent, now);
+    }
+    if (fill->ack) {
+        skua_acks_on_sent(&c->rx.acks);
+        c->count.acks_sent++;
+    }
+    if (fill->eliciting) {
+        c->tx.ack_only_run = 0;
+        skua_timers_on_eliciting_sent(c, now);
+    } else {
+        c->tx.ack_only_run++;
+    }
+    if (fill->fin) {
+        skua_close_on_fin_sent(c, now);
+    }
+    c->count.packets_sent++;
+    c->count.bytes_sent += size;
+    skua_conn_trace(c, SKUA_TRACE_PACKET_SENT,
+                    SKUA_TRACE_ARGS(fill->eliciting, pn, size, c->recovery.bytes_in_flight), now);
+}
+
+size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, uint8_t flags,
+                    skua_time now)
+{
+    SKUA_ASSERT(!fill->w.failed);
+    size_t header = (size_t)(fill->w.begin - buf);
+    const struct skua_sealing sealing = {
+        .data = buf,
+        .header_len = header,
+        .len = header + skua_writer_len(&fill->w),
+        .cap = (size_t)(fill->w.end - buf) + skua_packet_overhead(&c->keys),
+        .pn = skua_recovery_next_pn(&c->recovery),
+    };
+    if (fill->ack) {
+        skua_keys_on_ack_sent(&c->keys, c->rx.acks.largest);
+    }
+    size_t total = 0;
+    if (!skua_packet_seal(&c->keys, c->env->cache, &sealing, &total)) {
+        return 0;
+    }
+    if (fill->eliciting) {
+        flags |= SKUA_SENT_ELICITING | SKUA_SENT_IN_FLIGHT;
+    }
+    note_sent(c, fill, total, flags, now);
+    return total;
+}
+
+/* Puts into one packet what there is to say. Returns its length; 0 where there is nothing, or
+ * nothing allowed. */
+static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool allow_data,
+                    skua_time now)
+{
+    struct skua_fill fill;
+    bool ack_due = skua_acks_due(&c->rx.acks, now);
+    bool wants = allow_data && (skua_control_wants_send(c) || skua_streams_wants_send(&c->streams));
+    if ((!ack_due && !wants) || !skua_tx_begin(c, &fill, buf, size)) {
+        return 0;
+    }
+    fill.allow_data = allow_data;
+    if (c->confirmed) {
+        skua_control_ack(c, &fill, now);
+    }
+    if (allow_data) {
+        skua_control_close(c, &fill);
+        size_t n = skua_streams_write_frames(&c->streams, &fill.w, fill.records + fill.count,
+                                             SKUA_RECORDS_PER_PACKET - 2 - fill.count,
+                                             c->recovery.rtt.smoothed, now);
+        fill.count += n;
+        fill.eliciting = fill.eliciting || n > 0;
+        if (n > 0) {
+            skua_control_close(c, &fill);
+        }
+        c->tx.ping = c->tx.ping || c->tx.ack_only_run >= ACK_ONLY_RUN_MAX;
+        skua_control_ping(c, &fill);
+    }
+    if (!fill.eliciting && !(fill.ack && ack_due)) {
+        return 0;
+    }
+    return skua_tx_seal(c, &fill, buf, 0, now);
+}
+
+/* A PMTUD probe, where one is due: a PING padded to the size to be tried (RFC 8899 §5.3). */
+static bool send_probe(struct skua_connection *c, struct skua_tx *tx, skua_time now)
+{
+    if (!c->confirmed || c->close.shutdown || c->close.peer_fin) {
+        return false;
+    }
+    uint32_t size = skua_pmtud_probe_size(&c->pmtud, now);
+    struct skua_fill fill;
+    if (size == 0 || size > tx->cap || c->recovery.bytes_in_flight > c->cc.cwnd ||
+        !skua_tx_begin(c, &fill, tx->data, size)) {
+        return false;
+    }
+    const struct skua_frame ping = {.type = SKUA_FRAME_PING};
+    skua_frame_write(&fill.w, &ping);
+    skua_writer_zero(&fill.w, skua_writer_left(&fill.w));
+    fill.eliciting = true;
+    tx->len = skua_tx_seal(c, &fill, tx->data, SKUA_SENT_MTU_PROBE, now);
+    tx->segment_size = tx->len;
+    skua_pmtud_on_probe_sent(&c->pmtud, size);
+    c->count.mtu_probes_sent++;
+    return tx->len > 0;
+}
+
+/* May an ack-eliciting packet of `size` bytes leave now? */
+static bool window_open(struct skua_connection *c, size_t size, uint64_t budget, skua_time now)
+{
+    if (c->tx.probes > 0) {
+        return true;
+    }
+    c->tx.cwnd_limited = skua_cc_room(&c->cc, c->recovery.bytes_in_flight) < size;
+    c->tx.pacing_limited = budget == 0;
+    c->tx.pace_at =
+        c->tx.pacing_limited && !c->tx.cwnd_limited ? skua_pacer_next(&c->pacer, now) : SKUA_NEVER;
+    return !c->tx.cwnd_limited && !c->tx.pacing_limited;
+}
+
+/* Keys that are used up end the connection; keys that are due are changed. */
+static bool keys_ready(struct skua_connection *c, skua_time now)
+{
+    if (skua_keys_exhausted(&c->keys)) {
+        skua_close_fail(c, SKUA_CODE_AEAD_LIMIT, 0, "", now);
+        return false;
+    }
+    skua_keys_on_timeout(&c->keys, c->env->cache, now);
+    if ((c->tx.update_keys || skua_keys_update_due(&c->keys)) &&
+        skua_keys_update(&c->keys, c->env->cache)) {
+        c->tx.update_keys = false;
+        c->count.key_updates++;
+        skua_conn_trace(c, SKUA_TRACE_KEY_PHASE,
+                        SKUA_TRACE_ARGS(c->keys.tx_phase, skua_recovery_next_pn(&c->recovery), 1),
+                        now);
+    }
+    return true;
+}
+
+/* As many packets of one size as there is cause, window, budget and room for. */
+static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time now)
+{
+    size_t size =
+        c->tx.probes > 0 ? skua_pmtud_pto_size(&c->pmtud, c->recovery.pto_count) : c->pmtud.mtu;
+    uint64_t budget = skua_pacer_budget(&c->pacer, now);
+    size_t first = 0;
+    for (size_t i = 0; i < tx->max_segments && tx->cap - tx->len >= size; i++) {
+        bool open = window_open(c, size, budget, now);
+        size_t len = build(c, tx->data + tx->len, size, open, now);
+        if (len == 0) {
+            break;
+        }
+        first = first == 0 ? len : first;
+        tx->len += len;
+        budget = budget > len ? budget - len : 0;
+        c->tx.probes -= c->tx.probes > 0 ? 1 : 0;
+        if (len < size) {
+            break;
+        }
+    }
+    tx->segment_size = first;
+    if (tx->len == 0 && !c->tx.cwnd_limited && !c->tx.pacing_limited) {
+        skua_recovery_on_app_limited(&c->recovery);
+    }
+}
+
+void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_time now)
+{
+    tx->len = 0;
+    tx->segment_size = 0;
+    tx->ecn = 0;
+    tx->path = c->path;
+    tx->conn = c->handle;
+    tx->first_pn = UINT64_MAX;
+    if (c->close.over) {
+        return;
+    }
+    skua_conn_mark(c, SKUA_MARK_DEADLINE);
+    if (c->state == SKUA_STATE_SYN_SENT) {
+        skua_dial_send(c, tx, now);
+        return;
+    }
+    if (skua_close_send(c, tx, now)) {
+        return;
+    }
+    if (!keys_ready(c, now)) {
+        (void)skua_close_send(c, tx, now);
+        return;
+    }
+    tx->first_pn = skua_recovery_next_pn(&c->recovery);
+    if (!send_probe(c, tx, now)) {
+        fill_batch(c, tx, now);
+    }
+    if (tx->len == 0) {
+        skua_timers_after_send(c, now);
+    }
+}
+
+void skua_connection_too_large(struct skua_connection *c, const struct skua_tx *tx, skua_time now)
+{
+    uint32_t old = c->pmtud.mtu;
+    if (skua_pmtud_on_too_big(&c->pmtud, (uint32_t)tx->segment_size, now)) {
+        skua_fate_set_mtu(c, old, now);
+    }
+    skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE);
+}
