@@ -1,273 +1,20 @@
-/* Both hash maps: see map.h for the order that a table keeps.
+/* The two maps: how their keys become hashes. See map.h; the table itself is table.c.
  *
- * A slot is {hash, value, key}; its home is its hash >> shift, and its distance is how far behind
- * its home it lies, around the end of the table. A slot is free where its value is NULL. Invariant:
- * walking forward from a home, distances never show a slot nearer to its home before one that is
- * farther from the same start, and slots of one home ascend by (hash, key). The hash of a
- * skua_idmap has the length of the id in its low bits, so that equal keys are equal words. */
+ * The hash of a skua_idmap has the length of the id in its low bits and an id is padded with zeros
+ * to whole words, so that two ids are equal where hash and words are. */
 #include "base/map.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include <sodium.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
+#include "base/table.h"
 
 SKUA_STATIC_ASSERT(SKUA_MAP_KEY_LEN == crypto_shorthash_KEYBYTES, "SipHash-2-4");
 
-enum {
-    SLOTS_MIN = 8,
-    LEN_BITS = 6, /* low bits of an id's hash: its length */
-};
+enum { LEN_BITS = 6 }; /* low bits of an id's hash: its length */
 SKUA_STATIC_ASSERT(SKUA_IDMAP_ID_MAX < 1 << LEN_BITS, "an id's length fits into its hash");
-
-/* A slot as far as it is the same in all tables. */
-struct slot {
-    uint64_t hash;
-    void *value;    /* NULL: free */
-    uint64_t key[]; /* the id, padded with zeros; nothing in a skua_nummap */
-};
-
-/* What is looked for: a hash, and a key padded to the slot's length. */
-struct wanted {
-    uint64_t hash;
-    const uint64_t *key;
-};
-
-static struct slot *slot_at(const struct skua_map_table *t, size_t index)
-{
-    return (struct slot *)(void *)(t->slots + index * t->stride);
-}
-
-static size_t distance(const struct skua_map_table *t, const struct slot *slot, size_t index)
-{
-    return (index - (size_t)(slot->hash >> t->shift)) & t->mask;
-}
-
-/* Order of the slot's key against the wanted one: -1, 0, 1. Called only where hashes are equal. */
-static int compare_keys(const struct skua_map_table *t, const struct slot *slot,
-                        const uint64_t *key)
-{
-    size_t words = (t->stride - sizeof *slot) / sizeof key[0];
-    for (size_t i = 0; i < words; i++) {
-        if (slot->key[i] != key[i]) {
-            return slot->key[i] < key[i] ? -1 : 1;
-        }
-    }
-    return 0;
-}
-
-/* Finds the slot of `wanted`. Where there is none, `*index` is the place that it would take. */
-static bool find(const struct skua_map_table *t, struct wanted wanted, size_t *index)
-{
-    size_t i = (size_t)(wanted.hash >> t->shift);
-    for (size_t d = 0;; d++, i = (i + 1) & t->mask) {
-        const struct slot *slot = slot_at(t, i);
-        if (slot->value == NULL) {
-            break;
-        }
-        if (slot->hash == wanted.hash) {
-            int order = compare_keys(t, slot, wanted.key);
-            if (order == 0) {
-                *index = i;
-                return true;
-            }
-            if (order > 0) {
-                break;
-            }
-            continue;
-        }
-        size_t slot_distance = distance(t, slot, i);
-        if (slot_distance < d || (slot_distance == d && slot->hash > wanted.hash)) {
-            break;
-        }
-    }
-    *index = i;
-    return false;
-}
-
-/* Makes the slot at `index` free for use, by moving it and its followers one place on. */
-static struct slot *open_gap(struct skua_map_table *t, size_t index)
-{
-    size_t end = index;
-    while (slot_at(t, end)->value != NULL) {
-        end = (end + 1) & t->mask;
-    }
-    while (end != index) {
-        size_t before = (end - 1) & t->mask;
-        memcpy(slot_at(t, end), slot_at(t, before), t->stride);
-        end = before;
-    }
-    return slot_at(t, index);
-}
-
-static void close_gap(struct skua_map_table *t, size_t index)
-{
-    for (;;) {
-        size_t next = (index + 1) & t->mask;
-        const struct slot *slot = slot_at(t, next);
-        if (slot->value == NULL || distance(t, slot, next) == 0) {
-            break;
-        }
-        memcpy(slot_at(t, index), slot, t->stride);
-        index = next;
-    }
-    memset(slot_at(t, index), 0, t->stride);
-}
-
-static void put_new(struct skua_map_table *t, struct wanted wanted, void *value)
-{
-    size_t index;
-    bool found = find(t, wanted, &index);
-    SKUA_ASSERT(!found);
-    struct slot *slot = open_gap(t, index);
-    slot->hash = wanted.hash;
-    slot->value = value;
-    if (t->stride > sizeof *slot) {
-        memcpy(slot->key, wanted.key, t->stride - sizeof *slot);
-    }
-    t->count++;
-}
-
-static size_t table_bytes(const struct skua_map_table *t)
-{
-    return t->slots == NULL ? 0 : (t->mask + 1) * t->stride;
-}
-
-/* Moves everything into a table of `slots` slots (a power of two). */
-static bool resize(struct skua_map_table *t, size_t slots)
-{
-    struct skua_map_table grown = *t;
-    grown.slots = skua_heap_get(t->heap, slots * t->stride);
-    if (grown.slots == NULL) {
-        return false;
-    }
-    grown.mask = slots - 1;
-    grown.count = 0;
-    grown.shift = 64;
-    for (size_t n = slots; n > 1; n /= 2) {
-        grown.shift--;
-    }
-    for (size_t i = 0; i < (t->slots == NULL ? 0 : t->mask + 1); i++) {
-        const struct slot *slot = slot_at(t, i);
-        if (slot->value != NULL) {
-            put_new(&grown, (struct wanted){.hash = slot->hash, .key = slot->key}, slot->value);
-        }
-    }
-    skua_heap_put(t->heap, t->slots, table_bytes(t));
-    *t = grown;
-    return true;
-}
-
-static void table_init(struct skua_map_table *t, struct skua_heap *heap, size_t key_len)
-{
-    *t = (struct skua_map_table){.heap = heap};
-    t->stride = (uint32_t)(sizeof(struct slot) + (key_len + 7) / 8 * 8);
-}
-
-static void table_deinit(struct skua_map_table *t)
-{
-    skua_heap_put(t->heap, t->slots, table_bytes(t));
-    t->slots = NULL;
-    t->count = 0;
-}
-
-static void *table_get(const struct skua_map_table *t, struct wanted wanted)
-{
-    size_t index;
-    return t->count != 0 && find(t, wanted, &index) ? slot_at(t, index)->value : NULL;
-}
-
-static enum skua_err table_put(struct skua_map_table *t, struct wanted wanted, void *value)
-{
-    SKUA_ASSERT(value != NULL);
-    size_t index;
-    if (t->count != 0 && find(t, wanted, &index)) {
-        slot_at(t, index)->value = value;
-        return SKUA_OK;
-    }
-    /* At most three quarters full: two or three slots are looked at on the way. */
-    size_t slots = t->slots == NULL ? 0 : t->mask + 1;
-    if (t->count >= slots / 4 * 3 && !resize(t, slots == 0 ? SLOTS_MIN : slots * 2)) {
-        return SKUA_ENOMEM;
-    }
-    put_new(t, wanted, value);
-    return SKUA_OK;
-}
-
-static void *table_remove(struct skua_map_table *t, struct wanted wanted)
-{
-    size_t index;
-    if (t->count == 0 || !find(t, wanted, &index)) {
-        return NULL;
-    }
-    void *value = slot_at(t, index)->value;
-    close_gap(t, index);
-    t->count--;
-    size_t slots = t->mask + 1;
-    if (slots > SLOTS_MIN && t->count < slots / 8) {
-        /* Where there is no memory for the smaller table, the larger one stays. */
-        (void)resize(t, slots / 4 > SLOTS_MIN ? slots / 4 : SLOTS_MIN);
-    }
-    return value;
-}
-
-/* Whether an entry of `hash`, the `seen`th of its hash in this walk, was given before. */
-static bool was_given(const struct skua_map_cursor *cursor, uint64_t hash, uint32_t seen)
-{
-    return hash < cursor->hash || (hash == cursor->hash && seen < cursor->given);
-}
-
-/* Walks on from the home of the hash given last. Slots at the beginning of the table that belong to
- * its end (farther from home than from the beginning) come last, beyond slot `mask`. */
-static void *table_next(const struct skua_map_table *t, struct skua_map_cursor *cursor)
-{
-    if (t->count == 0) {
-        return NULL;
-    }
-    uint32_t seen = 0;
-    for (size_t at = (size_t)(cursor->hash >> t->shift);; at++) {
-        size_t index = at & t->mask;
-        const struct slot *slot = slot_at(t, index);
-        bool round_the_end = slot->value != NULL && distance(t, slot, index) > index;
-        if (at > t->mask && !round_the_end) {
-            return NULL;
-        }
-        if (slot->value == NULL || round_the_end != (at > t->mask)) {
-            continue;
-        }
-        if (!was_given(cursor, slot->hash, seen)) {
-            cursor->given = slot->hash == cursor->hash ? cursor->given + 1 : 1;
-            cursor->hash = slot->hash;
-            return slot->value;
-        }
-        seen += slot->hash == cursor->hash ? 1 : 0;
-    }
-}
-
-static void table_check(const struct skua_map_table *t)
-{
-    size_t count = 0;
-    for (size_t i = 0; t->slots != NULL && i <= t->mask; i++) {
-        const struct slot *slot = slot_at(t, i);
-        if (slot->value == NULL) {
-            continue;
-        }
-        size_t index;
-        SKUA_ASSERT(find(t, (struct wanted){.hash = slot->hash, .key = slot->key}, &index));
-        SKUA_ASSERT(index == i);
-        const struct slot *next = slot_at(t, (i + 1) & t->mask);
-        if (next->value != NULL) {
-            size_t far = distance(t, next, (i + 1) & t->mask);
-            SKUA_ASSERT(far <= distance(t, slot, i) + 1);
-            SKUA_ASSERT(far != distance(t, slot, i) + 1 || slot->hash <= next->hash);
-        }
-        count++;
-    }
-    SKUA_ASSERT(count == t->count && (t->slots == NULL || count <= t->mask));
-}
 
 /* Eight bytes as a number that does not depend on the machine. */
 static uint64_t load(const uint8_t bytes[8])
@@ -296,23 +43,23 @@ static void hash_id(const struct skua_idmap *map, const void *bytes, size_t len,
     id->hash = load(hash) >> LEN_BITS << LEN_BITS | len;
 }
 
-static struct wanted wanted_id(const struct id *id)
+static struct skua_table_key wanted_id(const struct id *id)
 {
-    return (struct wanted){.hash = id->hash, .key = id->words};
+    return (struct skua_table_key){.hash = id->hash, .words = id->words};
 }
 
 void skua_idmap_init(struct skua_idmap *map, struct skua_heap *heap,
                      const uint8_t key[SKUA_MAP_KEY_LEN], size_t id_max)
 {
     SKUA_ASSERT(id_max <= SKUA_IDMAP_ID_MAX);
-    table_init(&map->table, heap, id_max);
+    skua_table_init(&map->table, heap, (id_max + 7) / 8);
     memcpy(map->key, key, sizeof map->key);
     map->id_max = id_max;
 }
 
 void skua_idmap_deinit(struct skua_idmap *map)
 {
-    table_deinit(&map->table);
+    skua_table_deinit(&map->table);
     sodium_memzero(map->key, sizeof map->key);
 }
 
@@ -323,7 +70,7 @@ void *skua_idmap_get(const struct skua_idmap *map, const void *id, size_t len)
     }
     struct id hashed;
     hash_id(map, id, len, &hashed);
-    return table_get(&map->table, wanted_id(&hashed));
+    return skua_table_get(&map->table, wanted_id(&hashed));
 }
 
 enum skua_err skua_idmap_put(struct skua_idmap *map, const void *id, size_t len, void *value)
@@ -331,7 +78,7 @@ enum skua_err skua_idmap_put(struct skua_idmap *map, const void *id, size_t len,
     SKUA_ASSERT(len <= map->id_max);
     struct id hashed;
     hash_id(map, id, len, &hashed);
-    return table_put(&map->table, wanted_id(&hashed), value);
+    return skua_table_put(&map->table, wanted_id(&hashed), value);
 }
 
 void *skua_idmap_remove(struct skua_idmap *map, const void *id, size_t len)
@@ -341,64 +88,64 @@ void *skua_idmap_remove(struct skua_idmap *map, const void *id, size_t len)
     }
     struct id hashed;
     hash_id(map, id, len, &hashed);
-    return table_remove(&map->table, wanted_id(&hashed));
+    return skua_table_remove(&map->table, wanted_id(&hashed));
 }
 
 void *skua_idmap_next(const struct skua_idmap *map, struct skua_map_cursor *cursor)
 {
-    return table_next(&map->table, cursor);
+    return skua_table_next(&map->table, cursor);
 }
 
 void skua_idmap_check(const struct skua_idmap *map)
 {
-    table_check(&map->table);
+    skua_table_check(&map->table);
 }
 
 /* Every step can be undone (xor, multiplication by an odd number, shift and xor), so that different
  * numbers have different hashes and the hash alone is the key. */
-static struct wanted wanted_number(const struct skua_nummap *map, uint64_t number)
+static struct skua_table_key wanted_number(const struct skua_nummap *map, uint64_t number)
 {
     uint64_t x = (number ^ map->key[0]) * map->key[1];
     x ^= x >> 32;
     x *= UINT64_C(0xd6e8feb86659fd93);
-    return (struct wanted){.hash = x, .key = NULL};
+    return (struct skua_table_key){.hash = x, .words = NULL};
 }
 
 void skua_nummap_init(struct skua_nummap *map, struct skua_heap *heap,
                       const uint8_t key[SKUA_MAP_KEY_LEN])
 {
-    table_init(&map->table, heap, 0);
+    skua_table_init(&map->table, heap, 0);
     map->key[0] = load(key);
     map->key[1] = load(key + 8) | 1;
 }
 
 void skua_nummap_deinit(struct skua_nummap *map)
 {
-    table_deinit(&map->table);
+    skua_table_deinit(&map->table);
     sodium_memzero(map->key, sizeof map->key);
 }
 
 void *skua_nummap_get(const struct skua_nummap *map, uint64_t number)
 {
-    return table_get(&map->table, wanted_number(map, number));
+    return skua_table_get(&map->table, wanted_number(map, number));
 }
 
 enum skua_err skua_nummap_put(struct skua_nummap *map, uint64_t number, void *value)
 {
-    return table_put(&map->table, wanted_number(map, number), value);
+    return skua_table_put(&map->table, wanted_number(map, number), value);
 }
 
 void *skua_nummap_remove(struct skua_nummap *map, uint64_t number)
 {
-    return table_remove(&map->table, wanted_number(map, number));
+    return skua_table_remove(&map->table, wanted_number(map, number));
 }
 
 void *skua_nummap_next(const struct skua_nummap *map, struct skua_map_cursor *cursor)
 {
-    return table_next(&map->table, cursor);
+    return skua_table_next(&map->table, cursor);
 }
 
 void skua_nummap_check(const struct skua_nummap *map)
 {
-    table_check(&map->table);
+    skua_table_check(&map->table);
 }

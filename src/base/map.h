@@ -27,8 +27,8 @@ enum {
     SKUA_IDMAP_ID_MAX = 40, /* longest key of a skua_idmap */
 };
 
-/* What both maps share; members are private to map.c. */
-struct skua_map_table {
+/* What both maps share; members are private to table.c. */
+struct skua_table {
     struct skua_heap *heap; /* memory for `slots` */
     uint8_t *slots;         /* `mask` + 1 slots of `stride` bytes; NULL while there are none */
     size_t mask;            /* slots - 1; a power of two less 1 */
@@ -45,7 +45,7 @@ struct skua_map_cursor {
 };
 
 struct skua_idmap {
-    struct skua_map_table table;
+    struct skua_table table;
     uint8_t key[SKUA_MAP_KEY_LEN]; /* of SipHash */
     size_t id_max;                 /* longest id it takes */
 };
@@ -78,7 +78,7 @@ void *skua_idmap_next(const struct skua_idmap *map, struct skua_map_cursor *curs
 void skua_idmap_check(const struct skua_idmap *map);
 
 struct skua_nummap {
-    struct skua_map_table table;
+    struct skua_table table;
     uint64_t key[2]; /* of the mixing; key[1] is odd */
 };
 
