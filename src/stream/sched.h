@@ -21,6 +21,13 @@ struct skua_stream;
 
 enum { SKUA_SCHED_TURN = 16384 }; /* bytes of a turn */
 
+/* Where a stream stands with bytes that were never sent. */
+enum skua_sched_class {
+    SKUA_SCHED_NOTHING, /* it has none, or may not send them */
+    SKUA_SCHED_FRESH,   /* in `fresh` */
+    SKUA_SCHED_STARVED  /* in `starved` */
+};
+
 struct skua_sched {
     struct skua_node control; /* streams with control frames to send */
     struct skua_node again;   /* streams with something to repeat */

@@ -48,11 +48,11 @@ struct skua_send_buf {
     uint32_t count;              /* segments */
     uint32_t cap;                /* size of the ring, a power of two */
     uint32_t hint;               /* segment, counted from the lowest, where the last copy ended */
-    struct skua_send_sets *sets; /* NULL while both sets are empty */
+    struct skua_send_sets *sets; /* NULL: both sets are empty */
 };
 
 void skua_send_buf_init(struct skua_send_buf *buf);
-/* Gives all memory back; offsets stay. */
+/* Gives all memory back and forgets the bytes; offsets stay. */
 void skua_send_buf_clear(struct skua_send_buf *buf, struct skua_stream_mem *mem);
 
 /* Copies `len` bytes to the end. `*taken` says how many found memory: fewer than `len` only with
@@ -70,8 +70,7 @@ void skua_send_buf_copy(struct skua_send_buf *buf, uint64_t offset, uint8_t *out
 /* The lowest run of bytes to be sent again; false where there is none. */
 bool skua_send_buf_next_lost(const struct skua_send_buf *buf, uint64_t *offset, uint64_t *len);
 /* The lowest `len` bytes of that run are on their way. */
-void skua_send_buf_resent(struct skua_send_buf *buf, struct skua_stream_mem *mem, uint64_t offset,
-                          uint64_t len);
+void skua_send_buf_resent(struct skua_send_buf *buf, uint64_t offset, uint64_t len);
 /* `len` bytes from `next` on were sent for the first time. */
 void skua_send_buf_sent(struct skua_send_buf *buf, uint64_t len);
 

@@ -24,6 +24,7 @@
 #include "base/assert.h"
 #include "base/list.h"
 #include "stream/recv_buf.h"
+#include "stream/sched.h"
 #include "stream/send_buf.h"
 #include "stream/window.h"
 
@@ -57,22 +58,25 @@ enum skua_stream_control {
 
 struct skua_send_side {
     enum skua_send_state state;
-    bool fin_sent;      /* the end was sent at least once: the final size is fixed */
-    bool fin_acked;     /* the end is acknowledged */
-    bool fin_lost;      /* the end is to be sent again */
-    bool stopped;       /* the peer sent STOP_SENDING */
-    bool wants_room;    /* a write was refused: WRITABLE is owed */
-    bool lent;          /* memory was lent: ACKED is wanted */
-    bool blocked_said;  /* STREAM_DATA_BLOCKED for the present limit was sent */
-    uint32_t turn;      /* bytes sent since its turn began */
-    uint64_t limit;     /* the peer's credit */
-    uint64_t code;      /* of RESET_STREAM */
+    bool fin_sent;     /* the end was sent at least once */
+    bool fixed;        /* the final size cannot change: the end was sent, or a reset acknowledged */
+    bool given_up;     /* it ended by a reset, not by its end */
+    bool fin_acked;    /* the end is acknowledged */
+    bool fin_lost;     /* the end is to be sent again */
+    bool stopped;      /* the peer sent STOP_SENDING */
+    bool wants_room;   /* a write was refused: WRITABLE is owed */
+    bool lent;         /* memory was lent: ACKED is wanted */
+    bool blocked_said; /* STREAM_DATA_BLOCKED for the present limit was sent */
+    uint32_t turn;     /* bytes sent since its turn began */
+    uint64_t limit;    /* the peer's credit */
+    uint64_t code;     /* of RESET_STREAM */
     uint64_t stop_code; /* of the peer's STOP_SENDING */
     struct skua_send_buf buf;
 };
 
 struct skua_recv_side {
     enum skua_recv_state state;
+    bool unwanted;             /* stopped, closed or discarded: nobody will read */
     bool stop_asked;           /* STOP_SENDING was asked for */
     bool told;                 /* the application has been told of the end or the reset */
     uint64_t highest;          /* highest offset seen: what counts as credit used */
@@ -87,21 +91,22 @@ struct skua_stream {
     uint64_t handle; /* the endpoint's: what the application calls it; 0 = it has no handle */
     void *user;      /* the endpoint's: the application's pointer */
     uint64_t id;     /* on the wire */
-    struct skua_streams *streams; /* whose it is */
-    struct skua_node all;         /* in streams->all */
-    struct skua_node control;     /* in streams->sched.control while `sends` is not 0 */
-    struct skua_node again;       /* in sched.again: something to send that needs no credit */
-    struct skua_node fresh;       /* in sched.fresh (new bytes, with stream credit) or
-                                     sched.starved (without) */
-    struct skua_node events_node; /* in streams->events while `events` is not 0 */
-    struct skua_node loan;        /* in streams->loans while it has borrowed bytes */
-    uint32_t events;              /* bits 1 << enum skua_event_type */
-    uint8_t sends;                /* bits of enum skua_stream_control */
-    bool own;                     /* opened by this side */
-    bool uni;                     /* unidirectional */
-    bool held;                    /* above the peer's MAX_STREAMS: nothing of it is sent yet */
-    bool announced;               /* the application knows of it (own, or STREAM was reported) */
-    bool closed;                  /* the application has closed it */
+    struct skua_streams *streams;      /* whose it is */
+    struct skua_node all;              /* in streams->all */
+    struct skua_node control;          /* in streams->sched.control while `sends` is not 0 */
+    struct skua_node again;            /* in sched.again: something to send that needs no credit */
+    struct skua_node fresh;            /* in sched.fresh (new bytes, with stream credit) or
+                                          sched.starved (without) */
+    struct skua_node events_node;      /* in streams->events while `events` is not 0 */
+    struct skua_node loan;             /* in streams->loans while it has borrowed bytes */
+    uint32_t events;                   /* bits 1 << enum skua_event_type */
+    enum skua_sched_class sched_class; /* which list `fresh` is in */
+    uint8_t sends;                     /* bits of enum skua_stream_control */
+    bool own;                          /* opened by this side */
+    bool uni;                          /* unidirectional */
+    bool held;                         /* above the peer's MAX_STREAMS: nothing of it is sent yet */
+    bool announced; /* the application knows of it (own, or STREAM was reported) */
+    bool closed;    /* the application has closed it */
     struct skua_send_side send;
     struct skua_recv_side recv;
 };

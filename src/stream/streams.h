@@ -118,6 +118,7 @@ struct skua_streams {
     uint64_t received;         /* of which used: sum of all streams' `highest` */
     uint64_t arrived;          /* bytes that arrived or were given up by a reset, each once */
     uint64_t delivered;        /* bytes that the application has read */
+    uint64_t given_up;         /* of `arrived`, what a reset said will not come */
     uint64_t peer_total;       /* sum of final sizes in the peer's FIN */
 };
 
@@ -219,7 +220,7 @@ enum skua_err skua_streams_open(struct skua_streams *streams, unsigned uni,
                                 struct skua_stream **out);
 enum skua_err skua_streams_write(struct skua_stream *stream, const void *data, size_t len,
                                  size_t *written);
-/* Lends below 4 KiB are copied. */
+/* Lends below 1 KiB are copied. */
 enum skua_err skua_streams_lend(struct skua_stream *stream, const void *data, size_t len);
 enum skua_err skua_streams_finish(struct skua_stream *stream);
 enum skua_err skua_streams_reset(struct skua_stream *stream, uint64_t code);
@@ -236,7 +237,8 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
 
 /* The next event: STREAM, READABLE, WRITABLE, STOPPED or ACKED of a stream, or STREAMS (`*stream`
  * is NULL). One stream's events come one at a time, STREAM first: then the owner gives it a handle.
- * Of ACKED, the offset is info.acked; of STOPPED, the code is info.error_code. No events of a
+ * Of ACKED, the offset is info.acked; of STOPPED, the code is
+ * stream->send.stop_code. No events of a
  * closed stream. */
 bool skua_streams_next_event(struct skua_streams *streams, struct skua_stream **stream,
                              enum skua_event_type *type);
@@ -297,6 +299,7 @@ struct skua_streams_stats {
     uint64_t resent;        /* later transmissions */
     uint64_t received;      /* arrived, each byte once */
     uint64_t delivered;     /* read by the application */
+    uint64_t given_up;      /* of `arrived`, what a reset said will not come */
     uint64_t send_buffered; /* written, not yet acknowledged */
     uint64_t recv_buffered; /* arrived, not yet read; gaps count */
     uint64_t send_credit;   /* the peer's credit left on the connection */

@@ -30,7 +30,8 @@ void skua_window_init(struct skua_window *window, uint64_t initial, uint64_t max
 /* Is a portion worth announcing there? */
 static inline bool skua_window_due(const struct skua_window *window)
 {
-    return window->consumed + window->size - window->announced >= window->size / 4;
+    uint64_t more = window->consumed + window->size - window->announced;
+    return more != 0 && more >= window->size / 4;
 }
 
 /* What the peer said it is blocked at: should a limit be announced (again)? Either it has not heard

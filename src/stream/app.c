@@ -1,0 +1,249 @@
+/* What the application does with streams: the functions behind skua_stream_*, with their errors. */
+#include "base/assert.h"
+#include "stream/internal.h"
+
+enum skua_err skua_streams_open(struct skua_streams *streams, unsigned uni,
+                                struct skua_stream **out)
+{
+    SKUA_ASSERT(uni <= SKUA_STREAM_UNI);
+    struct skua_stream_kind *kind = &streams->kinds[uni];
+    if (streams->finishing) {
+        return SKUA_ESTATE;
+    }
+    uint64_t limit = streams->peer_known ? kind->own_limit : (uint64_t)SKUA_STREAMS_OPEN_EARLY;
+    if (kind->own_next >= limit) {
+        kind->open_refused = true;
+        skua_streams_release_held(streams, uni);
+        return SKUA_EAGAIN;
+    }
+    uint64_t id =
+        kind->own_next << SKUA_STREAM_ID_BITS | (uint64_t)uni << 1 | (streams->is_server ? 1u : 0u);
+    struct skua_stream *stream = skua_streams_create(streams, id);
+    if (stream == NULL) {
+        return SKUA_ENOMEM;
+    }
+    stream->announced = true;
+    stream->held = true;
+    kind->own_next++;
+    skua_streams_release_held(streams, uni);
+    *out = stream;
+    return SKUA_OK;
+}
+
+/* --- writing --- */
+
+/* Why nothing can be written; SKUA_OK where it can. */
+static enum skua_err write_error(const struct skua_send_side *send)
+{
+    if (send->state == SKUA_SEND_OPEN) {
+        return SKUA_OK;
+    }
+    if (send->stopped) {
+        return SKUA_ESTOPPED;
+    }
+    return send->given_up ? SKUA_ERESET : SKUA_ESTATE;
+}
+
+/* Bytes that the buffer still takes. */
+static uint64_t room_of(const struct skua_stream *stream)
+{
+    const struct skua_send_buf *buf = &stream->send.buf;
+    uint64_t limit = stream->streams->send_limit;
+    uint64_t buffered = skua_send_buf_buffered(buf);
+    uint64_t room = buffered < limit ? limit - buffered : 0;
+    return room < SKUA_VARINT_MAX - buf->end ? room : SKUA_VARINT_MAX - buf->end;
+}
+
+enum skua_err skua_streams_write(struct skua_stream *stream, const void *data, size_t len,
+                                 size_t *written)
+{
+    struct skua_send_side *send = &stream->send;
+    *written = 0;
+    enum skua_err err = write_error(send);
+    if (err != SKUA_OK || len == 0) {
+        return err;
+    }
+    uint64_t room = room_of(stream);
+    size_t n = room < len ? (size_t)room : len;
+    if (n < len) {
+        send->wants_room = true;
+    }
+    if (n == 0) {
+        return SKUA_EAGAIN;
+    }
+    err = skua_send_buf_write(&send->buf, &stream->streams->mem, data, n, written);
+    stream->streams->send_buffered += *written;
+    skua_stream_update(stream);
+    return *written != 0 ? SKUA_OK : err;
+}
+
+enum skua_err skua_streams_lend(struct skua_stream *stream, const void *data, size_t len)
+{
+    struct skua_send_side *send = &stream->send;
+    enum skua_err err = write_error(send);
+    if (err != SKUA_OK || len == 0) {
+        return err;
+    }
+    if (room_of(stream) == 0) {
+        send->wants_room = true;
+        return SKUA_EAGAIN;
+    }
+    if (len > SKUA_VARINT_MAX - send->buf.end) {
+        return SKUA_EINVAL;
+    }
+    err = skua_send_buf_lend(&send->buf, &stream->streams->mem, data, len);
+    if (err == SKUA_OK) {
+        send->lent = true;
+        stream->streams->send_buffered += len;
+        skua_stream_update(stream);
+    }
+    return err;
+}
+
+enum skua_err skua_streams_finish(struct skua_stream *stream)
+{
+    const struct skua_send_side *send = &stream->send;
+    if (send->state == SKUA_SEND_NONE) {
+        return SKUA_ESTATE;
+    }
+    if (send->given_up) {
+        return send->stopped ? SKUA_ESTOPPED : SKUA_ERESET;
+    }
+    skua_stream_do_finish(stream);
+    return SKUA_OK;
+}
+
+enum skua_err skua_streams_reset(struct skua_stream *stream, uint64_t code)
+{
+    const struct skua_send_side *send = &stream->send;
+    if (code > SKUA_VARINT_MAX) {
+        return SKUA_EINVAL;
+    }
+    if (send->state == SKUA_SEND_NONE) {
+        return SKUA_ESTATE;
+    }
+    if (send->state == SKUA_SEND_OPEN || send->state == SKUA_SEND_FINISHED) {
+        skua_stream_do_reset(stream, code);
+    }
+    return SKUA_OK;
+}
+
+/* --- reading --- */
+
+/* What reading yields where there are no bytes. */
+static enum skua_err read_error(struct skua_recv_side *recv)
+{
+    if (recv->state == SKUA_RECV_NONE || recv->unwanted) {
+        return SKUA_ESTATE;
+    }
+    if (recv->state == SKUA_RECV_RESET) {
+        recv->told = true;
+        return SKUA_ERESET;
+    }
+    if (skua_recv_buf_readable(&recv->buf) != 0) {
+        return SKUA_OK;
+    }
+    if (recv->state == SKUA_RECV_DONE) {
+        recv->told = true;
+        return SKUA_EOF;
+    }
+    return SKUA_EAGAIN;
+}
+
+/* Bytes were taken off. */
+static void note_read(struct skua_stream *stream, uint64_t bytes)
+{
+    stream->streams->delivered += bytes;
+    skua_stream_note_loans(stream);
+    skua_stream_credit(stream, stream->recv.buf.read);
+}
+
+enum skua_err skua_streams_read(struct skua_stream *stream, void *out, size_t len, size_t *read)
+{
+    *read = 0;
+    enum skua_err err = read_error(&stream->recv);
+    if (err != SKUA_OK) {
+        return err;
+    }
+    *read = skua_recv_buf_read(&stream->recv.buf, &stream->streams->mem, out, len);
+    note_read(stream, *read);
+    return SKUA_OK;
+}
+
+enum skua_err skua_streams_peek(struct skua_stream *stream, struct skua_vec *vec, size_t *count)
+{
+    size_t max = *count;
+    *count = 0;
+    enum skua_err err = read_error(&stream->recv);
+    if (err == SKUA_OK) {
+        *count = skua_recv_buf_peek(&stream->recv.buf, vec, max);
+    }
+    return err;
+}
+
+enum skua_err skua_streams_consume(struct skua_stream *stream, size_t len)
+{
+    struct skua_recv_side *recv = &stream->recv;
+    if (recv->state == SKUA_RECV_NONE || recv->unwanted) {
+        return SKUA_ESTATE;
+    }
+    if (len > skua_recv_buf_readable(&recv->buf)) {
+        return recv->state == SKUA_RECV_RESET ? SKUA_ERESET : SKUA_EINVAL;
+    }
+    skua_recv_buf_consume(&recv->buf, &stream->streams->mem, len);
+    note_read(stream, len);
+    return SKUA_OK;
+}
+
+enum skua_err skua_streams_stop(struct skua_stream *stream, uint64_t code)
+{
+    struct skua_recv_side *recv = &stream->recv;
+    if (code > SKUA_VARINT_MAX) {
+        return SKUA_EINVAL;
+    }
+    if (recv->state == SKUA_RECV_NONE) {
+        return SKUA_ESTATE;
+    }
+    if (recv->state == SKUA_RECV_OPEN && !recv->stop_asked) {
+        recv->stop_asked = true;
+        recv->stop_code = code;
+        skua_stream_mark(stream, SKUA_STREAM_SENDS_STOP);
+    }
+    skua_stream_throw_away(stream);
+    return SKUA_OK;
+}
+
+/* --- both --- */
+
+void skua_streams_close(struct skua_stream *stream)
+{
+    stream->closed = true;
+    stream->handle = 0;
+    stream->user = NULL;
+    skua_stream_quiet(stream);
+    skua_stream_do_finish(stream);
+    skua_stream_throw_away(stream);
+    (void)skua_streams_release(stream);
+}
+
+void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info *out)
+{
+    const struct skua_send_side *send = &stream->send;
+    const struct skua_recv_side *recv = &stream->recv;
+    bool reset = recv->state == SKUA_RECV_RESET;
+    *out = (struct skua_stream_info){
+        .id = stream->id,
+        .written = send->buf.end,
+        .acked = send->buf.una,
+        .read = recv->buf.read,
+        .readable = skua_recv_buf_readable(&recv->buf),
+        .writable = send->state == SKUA_SEND_OPEN ? room_of(stream) : 0,
+        .error_code = reset ? recv->code : send->stop_code,
+        .can_send = send->state == SKUA_SEND_OPEN,
+        .can_recv = !recv->unwanted && (recv->state == SKUA_RECV_OPEN ||
+                                        (recv->state == SKUA_RECV_DONE && !recv->told)),
+        .finished = send->state == SKUA_SEND_DONE && !send->given_up,
+        .reset = reset,
+        .stopped = send->stopped,
+    };
+}

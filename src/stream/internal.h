@@ -1,0 +1,92 @@
+/* What the files of this floor share among themselves. Upper floors include streams.h only. */
+#ifndef SKUA_STREAM_INTERNAL_H
+#define SKUA_STREAM_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stream/streams.h"
+
+/* An id's parts; see stream.h. */
+enum { SKUA_STREAM_ID_BITS = 3, SKUA_STREAM_ID_MESSAGE = 4 };
+
+/* Most streams of a kind: larger indexes have no id. */
+#define SKUA_STREAM_INDEX_MAX (UINT64_C(1) << (62 - SKUA_STREAM_ID_BITS))
+
+static inline uint64_t skua_stream_id_index(uint64_t id)
+{
+    return id >> SKUA_STREAM_ID_BITS;
+}
+
+static inline unsigned skua_stream_id_uni(uint64_t id)
+{
+    return (unsigned)(id >> 1 & 1);
+}
+
+static inline bool skua_streams_is_own(const struct skua_streams *streams, uint64_t id)
+{
+    return (id & 1) == (streams->is_server ? 1u : 0u);
+}
+
+/* --- streams.c: the table --- */
+
+/* A living stream, or NULL. */
+struct skua_stream *skua_streams_find(struct skua_streams *streams, uint64_t id);
+
+/* A new stream in the table; NULL: no memory. */
+struct skua_stream *skua_streams_create(struct skua_streams *streams, uint64_t id);
+
+/* Which side of ours a frame of the peer's speaks to. */
+enum skua_stream_side { SKUA_SIDE_SEND, SKUA_SIDE_RECV };
+
+/* The stream that a frame of the peer's names, created (with all before it) where it is the peer's
+ * and new. `*out` is NULL for one that is gone: the frame is to be ignored. */
+enum skua_code skua_streams_locate(struct skua_streams *streams, uint64_t id,
+                                   enum skua_stream_side side, struct skua_stream **out);
+
+/* Frees `stream` if it is gone (stream.h); true then. */
+bool skua_streams_release(struct skua_stream *stream);
+
+/* Own streams that the peer's limit now allows begin to flow; others are blocked. */
+void skua_streams_release_held(struct skua_streams *streams, unsigned uni);
+
+/* Are own streams, open or refused, waiting for the peer's limit? */
+bool skua_streams_wait(const struct skua_streams *streams, unsigned uni);
+
+/* The limit of streams that could be announced to the peer. */
+uint64_t skua_stream_kind_limit(const struct skua_stream_kind *kind);
+
+/* --- sides.c: transitions of a stream's two sides --- */
+
+/* To be called after any change of what a stream has to send. */
+void skua_stream_update(struct skua_stream *stream);
+/* A control frame of the stream's own, or of the connection, is to be sent. */
+void skua_stream_mark(struct skua_stream *stream, enum skua_stream_control control);
+void skua_streams_mark(struct skua_streams *streams, enum skua_streams_control control);
+
+void skua_stream_do_finish(struct skua_stream *stream);
+void skua_stream_do_reset(struct skua_stream *stream, uint64_t code);
+/* The final size of the sending side cannot change any more. */
+void skua_stream_fix(struct skua_stream *stream);
+/* The sending side is over: its end, or its reset, is acknowledged. */
+void skua_stream_send_done(struct skua_stream *stream);
+
+/* Takes back credit up to the stream's offset `consumed`, for stream and connection. */
+void skua_stream_credit(struct skua_stream *stream, uint64_t consumed);
+/* Nobody will read: what is there and what comes is thrown away. */
+void skua_stream_throw_away(struct skua_stream *stream);
+/* Every byte up to the final size is there. */
+void skua_stream_recv_done(struct skua_stream *stream);
+/* Puts `stream` on the list of those with borrowed bytes, or takes it off. */
+void skua_stream_note_loans(struct skua_stream *stream);
+/* Notes whether everything that the peer's FIN counts is there. May free streams. */
+void skua_streams_note_complete(struct skua_streams *streams);
+
+/* --- events.c --- */
+
+/* Owes the application an event, unless it has closed the stream. */
+void skua_stream_raise(struct skua_stream *stream, enum skua_event_type type);
+/* No event of this stream any more. */
+void skua_stream_quiet(struct skua_stream *stream);
+
+#endif
