@@ -44,7 +44,7 @@ static uint64_t scale(uint64_t a, uint64_t b, uint64_t c)
 
 uint64_t skua_link_default_queue(uint64_t rate_bps, uint64_t round_trip_ns)
 {
-    const uint64_t least = 64 * 1500;
+    const uint64_t least = UINT64_C(64) * 1500;
     const uint64_t bdp = scale(rate_bps / 8, round_trip_ns, SKUA_SEC);
     return bdp > least ? bdp : least;
 }
