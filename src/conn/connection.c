@@ -154,12 +154,12 @@ void skua_conn_first_rtt(struct skua_connection *c, skua_time sample)
     skua_cc_on_rtt(&c->cc, &rtt);
 }
 
-void skua_conn_confirm(struct skua_connection *c, skua_time now)
+void skua_conn_confirm(struct skua_connection *c)
 {
     c->confirmed = true;
     c->recovery.confirmed = true;
     skua_keys_on_confirmed(&c->keys);
-    skua_pmtud_start(&c->pmtud, c->peer_max_udp_payload, now);
+    skua_pmtud_start(&c->pmtud, c->peer_max_udp_payload);
     skua_dial_free(c);
 }
 

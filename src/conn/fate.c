@@ -51,7 +51,7 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
     }
     if (loss->mtu_probe != 0) {
         c->count.mtu_probes_lost++;
-        skua_pmtud_on_probe_lost(&c->pmtud, loss->mtu_probe, now);
+        skua_pmtud_on_probe_lost(&c->pmtud, loss->mtu_probe);
     }
     if (loss->packets == 0) {
         return;
@@ -105,7 +105,7 @@ static void on_acked(struct skua_connection *c, const struct skua_ack_result *ac
 {
     if (ack->mtu_probe != 0) {
         uint32_t old = c->pmtud.mtu;
-        if (skua_pmtud_on_probe_acked(&c->pmtud, ack->mtu_probe, now)) {
+        if (skua_pmtud_on_probe_acked(&c->pmtud, ack->mtu_probe)) {
             skua_fate_set_mtu(c, old, now);
         }
     }

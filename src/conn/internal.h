@@ -26,7 +26,7 @@ void skua_conn_transition(struct skua_connection *c, enum skua_state_event event
 /* The handshake's outcome becomes keys, limits and identities. */
 void skua_conn_install(struct skua_connection *c, const struct skua_handshake_result *result);
 /* Both sides have proved that they hold the keys. */
-void skua_conn_confirm(struct skua_connection *c, skua_time now);
+void skua_conn_confirm(struct skua_connection *c);
 /* The handshake gave a round-trip time. */
 void skua_conn_first_rtt(struct skua_connection *c, skua_time sample);
 
@@ -94,6 +94,9 @@ bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *b
  * keys are at their end. */
 size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, uint8_t flags,
                     skua_time now);
+
+/* Is the search for a larger path MTU worth its packets? */
+bool skua_tx_may_probe(const struct skua_connection *c);
 
 /* --- close.c */
 

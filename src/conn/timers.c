@@ -92,7 +92,9 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
     at = skua_time_min(at, user_deadline(c));
     at = skua_time_min(at, hint_deadline(c));
     at = skua_time_min(at, c->life.keepalive_at);
-    at = skua_time_min(at, skua_pmtud_deadline(&c->pmtud));
+    if (skua_tx_may_probe(c)) {
+        at = skua_time_min(at, skua_pmtud_deadline(&c->pmtud));
+    }
     return skua_time_min(at, c->life.blocked_at);
 }
 

@@ -170,10 +170,15 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
     return skua_tx_seal(c, &fill, buf, 0, now);
 }
 
+bool skua_tx_may_probe(const struct skua_connection *c)
+{
+    return c->confirmed && !c->close.shutdown && !c->close.peer_fin;
+}
+
 /* A PMTUD probe, where one is due: a PING padded to the size to be tried (RFC 8899 §5.3). */
 static bool send_probe(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
-    if (!c->confirmed || c->close.shutdown || c->close.peer_fin) {
+    if (!skua_tx_may_probe(c)) {
         return false;
     }
     uint32_t size = skua_pmtud_probe_size(&c->pmtud, now);
@@ -287,7 +292,7 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
 void skua_connection_too_large(struct skua_connection *c, const struct skua_tx *tx, skua_time now)
 {
     uint32_t old = c->pmtud.mtu;
-    if (skua_pmtud_on_too_big(&c->pmtud, (uint32_t)tx->segment_size, now)) {
+    if (skua_pmtud_on_too_big(&c->pmtud, (uint32_t)tx->segment_size)) {
         skua_fate_set_mtu(c, old, now);
     }
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE);

@@ -1,0 +1,170 @@
+/* The public functions on connections: handles in, verbs of conn/ out. */
+#include "endpoint/endpoint.h"
+
+#include <string.h>
+
+enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path *path,
+                                const struct skua_conn_config *config, skua_conn *out)
+{
+    *out = 0;
+    if (path->socket >= SKUA_MAX_SOCKETS || path->remote.port == 0 ||
+        (path->remote.family != SKUA_FAMILY_IPV4 && path->remote.family != SKUA_FAMILY_IPV6)) {
+        return SKUA_EINVAL;
+    }
+    struct skua_settings settings;
+    enum skua_err err = skua_settings_resolve(&settings, config);
+    if (err != SKUA_OK) {
+        return err;
+    }
+    const struct skua_id id = skua_demux_new_id(ep, false);
+    struct skua_connection *c;
+    err = skua_connection_connect(&c, &ep->env, &settings, path, &id);
+    skua_wipe(&settings, sizeof settings);
+    if (err != SKUA_OK) {
+        return err;
+    }
+    err = skua_outbox_adopt(ep, c);
+    if (err != SKUA_OK) {
+        skua_connection_free(c);
+        return err;
+    }
+    *out = c->handle;
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_accept(struct skua_endpoint *ep, skua_conn conn, void *user)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    if (c->accepted) {
+        return SKUA_ESTATE;
+    }
+    ep->accept_queue--;
+    skua_connection_take(c, user);
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn, enum skua_code code)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    if (c->accepted) {
+        return SKUA_ESTATE;
+    }
+    skua_outbox_disown(ep, c);
+    skua_connection_abort(c, false, (uint64_t)code, "");
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn conn)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    return c == NULL ? SKUA_ECLOSED : skua_connection_shutdown(c);
+}
+
+enum skua_err skua_conn_close(struct skua_endpoint *ep, skua_conn conn)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    return c == NULL ? SKUA_ECLOSED : skua_connection_close(c);
+}
+
+enum skua_err skua_conn_abort(struct skua_endpoint *ep, skua_conn conn, uint64_t code,
+                              const char *reason)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    if (code > SKUA_VARINT_MAX) {
+        return SKUA_EINVAL;
+    }
+    skua_outbox_disown(ep, c);
+    skua_connection_abort(c, true, code, reason);
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_set_user(struct skua_endpoint *ep, skua_conn conn, void *user)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    c->user = user;
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_user(struct skua_endpoint *ep, skua_conn conn, void **out)
+{
+    const struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    *out = c->user;
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_peer_key(struct skua_endpoint *ep, skua_conn conn, struct skua_key *out)
+{
+    const struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    if (c->suite == 0) {
+        return SKUA_ESTATE;
+    }
+    *out = c->peer_key;
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn, struct skua_path *out)
+{
+    const struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    *out = c->path;
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn, enum skua_state *out)
+{
+    const struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    *out = c->state;
+    return SKUA_OK;
+}
+
+enum skua_err skua_conn_export(struct skua_endpoint *ep, skua_conn conn, const char *label,
+                               void *out, size_t len)
+{
+    const struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    return c == NULL ? SKUA_ECLOSED : skua_connection_export(c, label, out, len);
+}
+
+enum skua_err skua_conn_update_keys(struct skua_endpoint *ep, skua_conn conn)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    return c == NULL ? SKUA_ECLOSED : skua_connection_update_keys(c);
+}
+
+enum skua_err skua_conn_ping(struct skua_endpoint *ep, skua_conn conn)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    return c == NULL ? SKUA_ECLOSED : skua_connection_ping(c);
+}
+
+enum skua_err skua_conn_stats(struct skua_endpoint *ep, skua_conn conn, struct skua_conn_stats *out)
+{
+    const struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    skua_connection_stats(c, out);
+    return SKUA_OK;
+}

@@ -1,0 +1,203 @@
+/* The I/O verbs: datagrams in and out, time, events (docs/architecture.md, "The core's verbs"). */
+#include "endpoint/endpoint.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "base/trace.h"
+
+/* Every verb that carries the time notes it for the calls that do not. */
+static void set_now(struct skua_endpoint *ep, skua_time now)
+{
+    ep->env.now = skua_time_max(ep->env.now, now);
+}
+
+static void recv_one(struct skua_endpoint *ep, const struct skua_rx *rx, uint8_t *data, size_t len,
+                     skua_time now)
+{
+    enum skua_verdict verdict = skua_demux_recv(ep, rx, data, len, now);
+    ep->verdicts[verdict]++;
+    if (verdict != SKUA_VERDICT_OK) {
+        skua_trace_emit(&ep->env.trace, 0, SKUA_TRACE_DROPPED,
+                        SKUA_TRACE_ARGS((uint64_t)verdict, len, rx->path.socket), now);
+    }
+}
+
+void skua_endpoint_recv(struct skua_endpoint *ep, struct skua_rx *rx, size_t n, skua_time now)
+{
+    set_now(ep, now);
+    for (size_t i = 0; i < n; i++) {
+        size_t step = rx[i].segment_size != 0 ? rx[i].segment_size : rx[i].len;
+        size_t at = 0;
+        do { /* at least once: an empty datagram counts as well */
+            size_t len = rx[i].len - at < step ? rx[i].len - at : step;
+            ep->datagrams_received++;
+            ep->bytes_received += len;
+            recv_one(ep, &rx[i], rx[i].data + at, len, now);
+            at += step;
+        } while (at < rx[i].len);
+    }
+    skua_outbox_drain(ep, now);
+}
+
+void skua_endpoint_settle(struct skua_endpoint *ep)
+{
+    struct skua_node *node;
+    while ((node = skua_list_pop_front(&ep->env.loans)) != NULL) {
+        skua_connection_settle(SKUA_CONTAINER_OF(node, struct skua_connection, loan_link));
+    }
+}
+
+/* Connections in turn: one that has sent goes to the end of the line, one that has nothing leaves
+ * it. */
+static void send_from_ready(struct skua_endpoint *ep, struct skua_tx *tx, skua_time now)
+{
+    struct skua_node *node;
+    while (tx->len == 0 && (node = skua_list_pop_front(&ep->ready)) != NULL) {
+        struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, link);
+        skua_connection_send(c, tx, now);
+        if (tx->len > 0 && !c->close.over) {
+            skua_list_push_back(&ep->ready, &c->link);
+        }
+    }
+}
+
+void skua_endpoint_send(struct skua_endpoint *ep, struct skua_tx *tx, skua_time now)
+{
+    SKUA_ASSERT(tx->cap >= SKUA_LIMIT_UDP_MIN && tx->max_segments > 0);
+    set_now(ep, now);
+    skua_outbox_drain(ep, now);
+    tx->len = 0;
+    tx->segment_size = 0;
+    tx->ecn = 0;
+    tx->conn = 0;
+    tx->first_pn = UINT64_MAX;
+    if (!skua_answers_send(&ep->answers, tx) && !skua_syn_queue_send(&ep->syns, tx, now)) {
+        send_from_ready(ep, tx, now);
+    }
+    if (tx->len > 0) {
+        ep->datagrams_sent += (tx->len + tx->segment_size - 1) / tx->segment_size;
+        ep->bytes_sent += tx->len;
+    }
+    skua_outbox_drain(ep, now);
+}
+
+/* A connection along `path`, for what ICMP and errno say: those in SYN_SENT have no other name. */
+static void hint_path(struct skua_endpoint *ep, const struct skua_path *path, skua_time now)
+{
+    struct skua_node *node = skua_list_first(&ep->conns);
+    for (; node != NULL; node = skua_list_next(&ep->conns, node)) {
+        struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, all_link);
+        if (skua_path_equal(&c->path, path)) {
+            skua_connection_hint(c, now);
+        }
+    }
+}
+
+void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *tx, int error,
+                               skua_time now)
+{
+    set_now(ep, now);
+    struct skua_connection *c = skua_endpoint_conn(ep, tx->conn);
+    if (c == NULL || c->close.over) {
+        return;
+    }
+    if (error == EMSGSIZE) {
+        skua_connection_too_large(c, tx, now);
+    } else if (error == ENETUNREACH || error == EHOSTUNREACH || error == ECONNREFUSED) {
+        skua_connection_hint(c, now);
+    }
+}
+
+void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path, enum skua_hint hint,
+                        skua_time now)
+{
+    (void)hint; /* both kinds mean the same here: do not wait as long as for mere silence */
+    set_now(ep, now);
+    hint_path(ep, path, now);
+}
+
+skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep)
+{
+    if (!skua_list_empty(&ep->env.dirty) || !skua_list_empty(&ep->ready) ||
+        !skua_list_empty(&ep->syns.due) || ep->answers.count > 0) {
+        return 0;
+    }
+    skua_time at = skua_timers_next(&ep->timers);
+    at = skua_time_min(at, skua_syn_queue_next_timeout(&ep->syns));
+    return skua_time_min(at, skua_time_wait_next_timeout(&ep->time_wait));
+}
+
+void skua_endpoint_on_timeout(struct skua_endpoint *ep, skua_time now)
+{
+    set_now(ep, now);
+    skua_outbox_drain(ep, now);
+    struct skua_timer *timer;
+    while ((timer = skua_timers_pop_due(&ep->timers, now)) != NULL) {
+        skua_connection_on_timeout(SKUA_CONTAINER_OF(timer, struct skua_connection, timer), now);
+    }
+    skua_syn_queue_on_timeout(&ep->syns, now);
+    skua_time_wait_on_timeout(&ep->time_wait, now);
+    skua_outbox_drain(ep, now);
+}
+
+/* A new stream gets its handle when it is first reported. */
+static bool name_stream(struct skua_endpoint *ep, struct skua_event *event,
+                        struct skua_stream *stream)
+{
+    if (stream == NULL || stream->handle != 0) {
+        return true;
+    }
+    if (skua_handles_new(&ep->handles, SKUA_HANDLE_STREAM, stream, &stream->handle) != SKUA_OK) {
+        return false;
+    }
+    event->stream = stream->handle;
+    return true;
+}
+
+/* The CLOSED event's text outlives the connection. */
+static void keep_reason(struct skua_endpoint *ep, struct skua_event *event)
+{
+    if (event->reason[0] != '\0') {
+        (void)memcpy(ep->reason, event->reason, strlen(event->reason) + 1);
+        event->reason = ep->reason;
+    }
+}
+
+static bool poll_one(struct skua_endpoint *ep, struct skua_connection *c, struct skua_event *event)
+{
+    struct skua_stream *stream;
+    if (!skua_connection_poll_event(c, event, &stream)) {
+        return false;
+    }
+    if (!name_stream(ep, event, stream)) {
+        /* No memory to name it: the peer cannot have this stream. */
+        (void)skua_streams_stop(stream, SKUA_CODE_MEMORY);
+        (void)skua_streams_reset(stream, SKUA_CODE_MEMORY);
+        skua_streams_close(stream);
+        return false;
+    }
+    if (event->type == SKUA_EVENT_CLOSED) {
+        keep_reason(ep, event);
+        skua_outbox_disown(ep, c);
+    }
+    return true;
+}
+
+bool skua_endpoint_poll_event(struct skua_endpoint *ep, struct skua_event *event)
+{
+    skua_outbox_collect_events(ep);
+    struct skua_node *node;
+    while ((node = skua_list_first(&ep->events)) != NULL) {
+        struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, event_link);
+        if (poll_one(ep, c, event)) {
+            return true;
+        }
+        if (!skua_connection_has_event(c)) {
+            skua_list_remove(node);
+        }
+    }
+    *event = (struct skua_event){.type = SKUA_EVENT_NONE, .reason = ""};
+    return false;
+}

@@ -1,0 +1,97 @@
+/* Which table a datagram belongs to.
+ *
+ * By type first, then by the receiver's id: a connection, a half-open entry (the third packet), a
+ * record of TIME_WAIT, in this order. The connection of the last datagram is remembered, since the
+ * packets of a GRO batch share it. */
+#include "endpoint/endpoint.h"
+
+#include "base/rng.h"
+#include "handshake/refuse.h"
+
+struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server)
+{
+    struct skua_id id = {.len = SKUA_OWN_ID_LEN};
+    do {
+        skua_rng_fill(&ep->env.rng, id.bytes, id.len);
+        if (server) {
+            /* QUIC-LB's layout: config and length bits, server, worker; one server with one worker
+             * is 0, 0. */
+            id.bytes[0] = SKUA_OWN_ID_LEN - 1;
+            id.bytes[1] = 0;
+            id.bytes[2] = 0;
+        }
+    } while (skua_idmap_get(&ep->by_id, id.bytes, id.len) != NULL ||
+             skua_syn_queue_find(&ep->syns, id.bytes, id.len) != NULL ||
+             skua_time_wait_has(&ep->time_wait, &id));
+    return id;
+}
+
+static struct skua_connection *find(struct skua_endpoint *ep, const struct skua_head *head)
+{
+    struct skua_connection *last = ep->last;
+    if (last != NULL && skua_id_matches(&last->own_id, head->dcid, head->dcid_len)) {
+        return last;
+    }
+    struct skua_connection *c = skua_idmap_get(&ep->by_id, head->dcid, head->dcid_len);
+    ep->last = c != NULL ? c : last;
+    return c;
+}
+
+/* RFC 9000 §6: an unknown version is answered, where the datagram is large enough to be a first
+ * one. */
+static void answer_version(struct skua_endpoint *ep, const struct skua_arrival *a)
+{
+    if (a->len < SKUA_LIMIT_UDP_MIN || a->head->version == 0) {
+        return;
+    }
+    struct skua_answer *answer = skua_answers_add(&ep->answers, a->path);
+    struct skua_writer w = skua_writer_of(answer->bytes, sizeof answer->bytes);
+    skua_versions_write(&w, a->head);
+    answer->len = w.failed ? 0 : (uint8_t)skua_writer_len(&w);
+}
+
+static enum skua_verdict by_id(struct skua_endpoint *ep, const struct skua_arrival *a,
+                               skua_time now)
+{
+    struct skua_connection *c = find(ep, a->head);
+    if (c != NULL) {
+        return skua_connection_recv(c, a, now);
+    }
+    if (a->head->type == SKUA_PACKET_CONFIRM || a->head->type == SKUA_PACKET_DATA) {
+        enum skua_verdict verdict = skua_listener_third(ep, a, now);
+        if (verdict != SKUA_VERDICT_UNKNOWN_ID) {
+            return verdict;
+        }
+    }
+    bool known = skua_time_wait_recv(&ep->time_wait, a->head->dcid, a->head->dcid_len, a->len,
+                                     &ep->answers, now);
+    return known ? SKUA_VERDICT_TIME_WAIT : SKUA_VERDICT_UNKNOWN_ID;
+}
+
+enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx *rx, uint8_t *data,
+                                  size_t len, skua_time now)
+{
+    struct skua_head head;
+    enum skua_verdict verdict = skua_header_peek(data, len, SKUA_OWN_ID_LEN, &head);
+    const struct skua_arrival arrival = {
+        .head = &head, .data = data, .len = len, .path = &rx->path, .ecn = rx->ecn};
+    if (verdict == SKUA_VERDICT_VERSION) {
+        answer_version(ep, &arrival);
+    }
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    switch (head.type) {
+    case SKUA_PACKET_DATA:
+    case SKUA_PACKET_CONFIRM:
+    case SKUA_PACKET_SYN_ACK:
+    case SKUA_PACKET_REFUSE:
+    case SKUA_PACKET_VERSIONS:
+        return by_id(ep, &arrival, now);
+    case SKUA_PACKET_SYN:
+        return skua_listener_syn(ep, &arrival, now);
+    case SKUA_PACKET_RETRY:
+        break;
+    }
+    return SKUA_VERDICT_BAD_RETRY; /* this version's servers send none */
+}

@@ -1,0 +1,102 @@
+/* The endpoint: everything that shares sockets.
+ *
+ *   demux.c        which of the tables below a datagram belongs to
+ *   listener.c     SYN and CONFIRM: from a stranger's packet to a connection
+ *   syn_queue.c    half-open entries (SYN_RCVD), TCP's SYN queue
+ *   time_wait.c    records of connections that are over
+ *   answers.c      datagrams that belong to no connection
+ *   outbox.c       what connections left to be done: the only way they speak upwards
+ *   api_*.c        the public functions, by what they are about
+ *
+ * Ownership: the endpoint owns connections (list `conns`), half-open entries and records.
+ * Applications hold handles only. The accept queue is a count: a connection in it is an ordinary
+ * one that has not been accepted yet. */
+#ifndef SKUA_ENDPOINT_ENDPOINT_H
+#define SKUA_ENDPOINT_ENDPOINT_H
+
+#include <skua/skua.h>
+
+#include "base/handles.h"
+#include "base/map.h"
+#include "base/timers.h"
+#include "base/verdict.h"
+#include "conn/connection.h"
+#include "endpoint/answers.h"
+#include "endpoint/syn_queue.h"
+#include "endpoint/time_wait.h"
+
+/* Kinds of handles. */
+enum { SKUA_HANDLE_CONN = 1, SKUA_HANDLE_STREAM = 2 };
+
+/* Length of own ids. */
+enum { SKUA_OWN_ID_LEN = 8 };
+
+struct skua_endpoint {
+    struct skua_env env;             /* what connections borrow; first, since it is the hottest */
+    struct skua_aead_cache cache;    /* expanded cipher states */
+    struct skua_handles handles;     /* connections and streams */
+    struct skua_idmap by_id;         /* own id -> connection */
+    struct skua_connection *last;    /* the connection of the last datagram: GRO batches hit it */
+    struct skua_timers timers;       /* one timer per connection */
+    struct skua_node conns;          /* every connection, by `all_link` of struct member */
+    struct skua_node ready;          /* connections that may have something to send, round robin */
+    struct skua_node events;         /* connections with something to poll */
+    struct skua_syn_queue syns;      /* half-open entries */
+    struct skua_time_wait time_wait; /* records */
+    struct skua_answers answers;     /* REFUSE, VERSIONS, repeats of records */
+    bool listening;
+    struct skua_settings accept_settings; /* for accepted connections */
+    uint32_t backlog;                     /* most connections not yet accepted */
+    uint32_t accept_queue;                /* connections not yet accepted */
+    size_t conn_count;                    /* connections, orphans included */
+    size_t max_conns;                     /* most of them */
+    skua_time now; /* of the last I/O verb: for traces and records of API calls */
+    uint64_t datagrams_received, bytes_received, datagrams_sent, bytes_sent;
+    uint64_t verdicts[SKUA_VERDICTS];       /* datagrams by what became of them */
+    char reason[SKUA_LIMIT_REASON_MAX + 1]; /* text of the last CLOSED event polled */
+};
+
+/* --- demux.c */
+
+/* Finds the owner of one datagram and hands it over. */
+enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx *rx, uint8_t *data,
+                                  size_t len, skua_time now);
+/* A fresh id of this endpoint that nothing uses: QUIC-LB's layout for a listener, random for
+ * clients. */
+struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server);
+
+/* --- listener.c */
+
+enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_arrival *arrival,
+                                    skua_time now);
+/* A CONFIRM, or (IK) the first DATA, for the half-open entry with the datagram's dcid; UNKNOWN_ID
+ * where there is none. */
+enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct skua_arrival *arrival,
+                                      skua_time now);
+/* --- outbox.c */
+
+/* Makes a new connection known: handle, id, timer room. On failure the caller still owns it. */
+enum skua_err skua_outbox_adopt(struct skua_endpoint *ep, struct skua_connection *c);
+/* Carries out every mark. */
+void skua_outbox_drain(struct skua_endpoint *ep, skua_time now);
+/* Puts connections with SKUA_MARK_EVENT on the list of events, and leaves their other marks for the
+ * next drain: polling does not know the time. */
+void skua_outbox_collect_events(struct skua_endpoint *ep);
+/* Ends the handle of a connection and of its streams: the application cannot name it any more. */
+void skua_outbox_disown(struct skua_endpoint *ep, struct skua_connection *c);
+
+/* --- api */
+
+static inline struct skua_connection *skua_endpoint_conn(const struct skua_endpoint *ep,
+                                                         skua_conn handle)
+{
+    return skua_handles_get(&ep->handles, handle, SKUA_HANDLE_CONN);
+}
+
+static inline struct skua_stream *skua_endpoint_stream(const struct skua_endpoint *ep,
+                                                       skua_stream handle)
+{
+    return skua_handles_get(&ep->handles, handle, SKUA_HANDLE_STREAM);
+}
+
+#endif

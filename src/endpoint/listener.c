@@ -1,0 +1,153 @@
+/* From a stranger's packet to a connection (RFC 9293's LISTEN and SYN_RCVD).
+ *
+ * SYN: cheap checks first (length, repeat, room), then one Noise message, then a half-open entry.
+ * Third packet: room in the accept queue before any multiplication, then message 3, then the sealed
+ * frames; only when those have opened is there a connection and is the entry spent. */
+#include "endpoint/endpoint.h"
+
+#include <string.h>
+
+#include "base/time.h"
+#include "handshake/refuse.h"
+
+static void refuse(struct skua_endpoint *ep, const struct skua_arrival *a,
+                   const struct skua_syn *syn, enum skua_code code)
+{
+    struct skua_answer *answer = skua_answers_add(&ep->answers, a->path);
+    struct skua_writer w = skua_writer_of(answer->bytes, sizeof answer->bytes);
+    skua_refuse_write(&w, a->head, syn, code);
+    answer->len = w.failed ? 0 : (uint8_t)skua_writer_len(&w);
+}
+
+static struct skua_responder_config responder_config(const struct skua_endpoint *ep,
+                                                     struct skua_transport_params *params)
+{
+    const struct skua_settings *s = &ep->accept_settings;
+    struct skua_params defaults;
+    skua_params_init(&defaults);
+    *params = defaults.transport;
+    skua_conn_params(params, s, ep->env.max_udp_payload);
+    return (struct skua_responder_config){
+        .local = &ep->env.identity,
+        .psk = s->has_psk ? s->psk : NULL,
+        .label = s->label,
+        .params = params,
+        .rng = &ep->env.rng,
+        .suites = ep->env.suites,
+    };
+}
+
+enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_arrival *a,
+                                    skua_time now)
+{
+    struct skua_syn syn;
+    enum skua_verdict verdict = skua_syn_read(a->data, a->len, a->head, &syn);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    if (!ep->listening) {
+        refuse(ep, a, &syn, SKUA_CODE_REFUSED);
+        return SKUA_VERDICT_SYN_NOT_LISTENING;
+    }
+    struct skua_half_open entry = {.path = *a->path};
+    skua_syn_fingerprint(entry.fingerprint, ep->syns.key, &a->path->remote, a->head, &syn);
+    if (skua_syn_queue_repeat(&ep->syns, entry.fingerprint, now)) {
+        return SKUA_VERDICT_SYN_REPEAT;
+    }
+    if (skua_syn_queue_count(&ep->syns) >= ep->syns.backlog) {
+        return SKUA_VERDICT_SYN_QUEUE_FULL;
+    }
+    struct skua_transport_params params;
+    const struct skua_responder_config config = responder_config(ep, &params);
+    const struct skua_id id = skua_demux_new_id(ep, true);
+    uint8_t syn_ack[SKUA_SYN_ACK_CAP];
+    struct skua_writer w = skua_writer_of(syn_ack, sizeof syn_ack);
+    verdict = skua_responder_on_syn(&entry.responder, &config, a->head, &syn, &id, &w);
+    if (verdict == SKUA_VERDICT_OK) {
+        entry.syn_ack_len = (uint8_t)skua_writer_len(&w);
+        if (skua_syn_queue_add(&ep->syns, &entry, syn_ack, &id) != SKUA_OK) {
+            verdict = SKUA_VERDICT_NO_MEMORY;
+        }
+    }
+    skua_wipe(&entry, sizeof entry);
+    return verdict;
+}
+
+/* Message 3, or for IK nothing: what the handshake came to. */
+static enum skua_verdict finish(const struct skua_endpoint *ep, const struct skua_half_open *entry,
+                                const struct skua_arrival *a, struct skua_handshake_result *result)
+{
+    struct skua_transport_params params;
+    const struct skua_responder_config config = responder_config(ep, &params);
+    if (skua_responder_complete(&entry->responder)) {
+        return a->head->type == SKUA_PACKET_DATA
+                   ? skua_responder_result(&entry->responder, &config, result)
+                   : SKUA_VERDICT_CONFIRM_BAD;
+    }
+    if (a->head->type != SKUA_PACKET_CONFIRM) {
+        return SKUA_VERDICT_NO_KEYS;
+    }
+    struct skua_confirm confirm;
+    enum skua_verdict verdict = skua_confirm_read(a->data, a->len, a->head, &confirm);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    return skua_responder_on_confirm(&entry->responder, &config, &confirm, result);
+}
+
+/* A connection from `result`, which has taken the third packet in; NULL where that did not open. */
+static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_half_open *entry,
+                                         const struct skua_arrival *a,
+                                         const struct skua_handshake_result *result, skua_time now)
+{
+    struct skua_accept_args args = {
+        .settings = &ep->accept_settings,
+        .path = a->path,
+        .result = result,
+        .syn_ack_sent = entry->repeated ? SKUA_NEVER : entry->first_sent,
+    };
+    skua_half_open_ids(entry, &args.own_id, &args.peer_id);
+    struct skua_connection *c;
+    if (skua_connection_accept(&c, &ep->env, &args, now) != SKUA_OK) {
+        return SKUA_VERDICT_NO_MEMORY;
+    }
+    enum skua_verdict verdict = skua_connection_recv(c, a, now);
+    if (verdict != SKUA_VERDICT_OK && verdict != SKUA_VERDICT_PROTOCOL) {
+        skua_connection_free(c);
+        return verdict == SKUA_VERDICT_BAD_AUTH ? SKUA_VERDICT_CONFIRM_BAD : verdict;
+    }
+    if (skua_outbox_adopt(ep, c) != SKUA_OK) {
+        skua_connection_free(c);
+        return SKUA_VERDICT_NO_MEMORY;
+    }
+    ep->accept_queue++;
+    if (result->code != SKUA_CODE_NO_ERROR) {
+        skua_outbox_disown(ep, c);
+        skua_connection_abort(c, false, (uint64_t)result->code, "");
+    }
+    skua_time until = skua_time_add(now, skua_time_mul(skua_recovery_pto(&c->recovery), 3));
+    skua_syn_queue_spend(&ep->syns, entry, until);
+    return verdict;
+}
+
+enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct skua_arrival *a,
+                                      skua_time now)
+{
+    struct skua_half_open *entry = skua_syn_queue_find(&ep->syns, a->head->dcid, a->head->dcid_len);
+    if (entry == NULL) {
+        return SKUA_VERDICT_UNKNOWN_ID;
+    }
+    if (!skua_addr_equal(&entry->path.remote, &a->path->remote)) {
+        return SKUA_VERDICT_CONFIRM_BAD;
+    }
+    if (ep->accept_queue >= ep->backlog || ep->conn_count >= ep->max_conns) {
+        return SKUA_VERDICT_ACCEPT_QUEUE_FULL;
+    }
+    struct skua_handshake_result result;
+    enum skua_verdict verdict = finish(ep, entry, a, &result);
+    if (verdict == SKUA_VERDICT_OK || verdict == SKUA_VERDICT_PROTOCOL) {
+        verdict = open_connection(ep, entry, a, &result, now);
+        skua_handshake_result_wipe(&result);
+    }
+    return verdict;
+}

@@ -1,0 +1,133 @@
+/* What connections left to be done.
+ *
+ * Connections mark their outbox (conn/outbox.h); here the marks are turned into the endpoint's
+ * lists and timers. This is the only place where a connection is made known and where it is freed.
+ */
+#include "endpoint/endpoint.h"
+
+#include "base/time.h"
+
+enum skua_err skua_outbox_adopt(struct skua_endpoint *ep, struct skua_connection *c)
+{
+    if (ep->conn_count >= ep->max_conns) {
+        return SKUA_ELIMIT;
+    }
+    enum skua_err err = skua_timers_reserve(&ep->timers, (uint32_t)ep->conn_count + 1);
+    if (err != SKUA_OK) {
+        return err;
+    }
+    err = skua_idmap_put(&ep->by_id, c->own_id.bytes, c->own_id.len, c);
+    if (err != SKUA_OK) {
+        return err;
+    }
+    err = skua_handles_new(&ep->handles, SKUA_HANDLE_CONN, c, &c->handle);
+    if (err != SKUA_OK) {
+        (void)skua_idmap_remove(&ep->by_id, c->own_id.bytes, c->own_id.len);
+        return err;
+    }
+    skua_list_push_back(&ep->conns, &c->all_link);
+    ep->conn_count++;
+    return SKUA_OK;
+}
+
+void skua_outbox_disown(struct skua_endpoint *ep, struct skua_connection *c)
+{
+    if (c->handle == 0) {
+        return;
+    }
+    struct skua_stream *stream = NULL;
+    while ((stream = skua_streams_next(&c->streams, stream)) != NULL) {
+        if (stream->handle != 0) {
+            skua_handles_free(&ep->handles, stream->handle);
+            stream->handle = 0;
+        }
+    }
+    if (!c->accepted) {
+        ep->accept_queue--;
+    }
+    skua_handles_free(&ep->handles, c->handle);
+    c->handle = 0;
+}
+
+/* The transport has ended: its id goes from the table of the living to the record of the dead. */
+static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
+{
+    if (skua_idmap_get(&ep->by_id, c->own_id.bytes, c->own_id.len) != c) {
+        return;
+    }
+    (void)skua_idmap_remove(&ep->by_id, c->own_id.bytes, c->own_id.len);
+    if (ep->last == c) {
+        ep->last = NULL;
+    }
+    if (c->close.farewell_len > 0) {
+        skua_time length = c->settings.time_wait_ns;
+        const struct skua_time_wait_entry entry = {
+            .id = &c->own_id,
+            .path = &c->path,
+            .packet = c->close.farewell,
+            .packet_len = c->close.farewell_len,
+            .length_ns = length != 0 ? length : skua_time_mul(c->close.farewell_pto, 3),
+            .pto_ns = c->close.farewell_pto,
+        };
+        skua_time_wait_add(&ep->time_wait, &entry, now);
+    }
+}
+
+static void forget(struct skua_endpoint *ep, struct skua_connection *c)
+{
+    skua_outbox_disown(ep, c);
+    skua_timers_cancel(&ep->timers, &c->timer);
+    skua_list_remove(&c->all_link);
+    ep->conn_count--;
+    skua_connection_free(c);
+}
+
+/* One connection's marks. */
+static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
+{
+    unsigned marks = c->outbox.marks;
+    c->outbox.marks = 0;
+    if ((marks & SKUA_MARK_BATCH) != 0) {
+        skua_connection_batch_end(c, now);
+    }
+    if ((marks & SKUA_MARK_ENDED) != 0) {
+        transport_over(ep, c, now);
+    }
+    if (skua_connection_is_dead(c)) {
+        forget(ep, c);
+        return;
+    }
+    if ((marks & SKUA_MARK_SEND) != 0 && !skua_list_is_linked(&c->link)) {
+        skua_list_push_back(&ep->ready, &c->link);
+    }
+    if ((marks & SKUA_MARK_EVENT) != 0 && !skua_list_is_linked(&c->event_link)) {
+        skua_list_push_back(&ep->events, &c->event_link);
+    }
+    enum skua_err err = skua_timers_set(&ep->timers, &c->timer, skua_connection_deadline(c));
+    SKUA_ASSERT(err == SKUA_OK);
+}
+
+void skua_outbox_drain(struct skua_endpoint *ep, skua_time now)
+{
+    struct skua_node *node;
+    while ((node = skua_list_pop_front(&ep->env.dirty)) != NULL) {
+        struct skua_outbox *outbox = SKUA_CONTAINER_OF(node, struct skua_outbox, node);
+        carry_out(ep, SKUA_CONTAINER_OF(outbox, struct skua_connection, outbox), now);
+    }
+}
+
+void skua_outbox_collect_events(struct skua_endpoint *ep)
+{
+    struct skua_node *node = skua_list_first(&ep->env.dirty);
+    for (; node != NULL; node = skua_list_next(&ep->env.dirty, node)) {
+        struct skua_outbox *outbox = SKUA_CONTAINER_OF(node, struct skua_outbox, node);
+        struct skua_connection *c = SKUA_CONTAINER_OF(outbox, struct skua_connection, outbox);
+        if ((outbox->marks & SKUA_MARK_EVENT) != 0) {
+            outbox->marks &= ~(unsigned)SKUA_MARK_EVENT;
+            outbox->marks |= SKUA_MARK_DEADLINE; /* it stays on the list: no mark may be lost */
+            if (!skua_list_is_linked(&c->event_link)) {
+                skua_list_push_back(&ep->events, &c->event_link);
+            }
+        }
+    }
+}
