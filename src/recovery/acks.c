@@ -112,13 +112,18 @@ void skua_acks_on_sent(struct skua_acks *acks)
 
 void skua_acks_on_ack_of_ack(struct skua_acks *acks, uint64_t largest)
 {
-    if (skua_rangeset_count(&acks->received) == 0 || largest == 0) {
+    if (skua_rangeset_count(&acks->received) == 0) {
         return;
     }
-    /* The number itself stays: the range above it must still be seen to be connected. Removing from
-     * 0 on cannot fail. */
-    uint64_t last = (largest < acks->largest ? largest : acks->largest) - 1;
-    (void)skua_rangeset_remove(&acks->received, 0, last);
+    /* The number itself stays, so that what follows is seen to be connected. Removing from 0 on
+     * cannot fail. */
+    uint64_t known = largest < acks->largest ? largest : acks->largest;
+    if (known > 0) {
+        (void)skua_rangeset_remove(&acks->received, 0, known - 1);
+    }
+    if (acks->largest_eliciting == UINT64_MAX || acks->largest_eliciting < known) {
+        acks->largest_eliciting = known;
+    }
 }
 
 void skua_acks_check(const struct skua_acks *acks)

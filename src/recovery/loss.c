@@ -98,10 +98,10 @@ static void declare_lost(struct skua_recovery *rec, uint64_t pn, skua_time now,
 static void decay_window(struct skua_recovery *rec, const struct skua_loss_result *loss)
 {
     struct skua_reorder *reorder = &rec->reorder;
-    if (reorder->persist == 0 || loss->packets == 0 || loss->largest_pn < reorder->round_end) {
+    if (reorder->persist == 0 || loss->packets == 0 || loss->largest_pn < reorder->decay_end) {
         return;
     }
-    reorder->round_end = rec->sent.next;
+    reorder->decay_end = rec->sent.next;
     reorder->persist--;
     if (reorder->persist == 0) {
         reorder->mult = 1;
@@ -112,12 +112,12 @@ void skua_loss_on_spurious(struct skua_recovery *rec, uint64_t pn)
 {
     struct skua_reorder *reorder = &rec->reorder;
     /* The first time, leaving the count of packets aside is the answer. */
-    bool grow = reorder->persist != 0 && pn >= reorder->round_end;
+    bool grow = reorder->persist != 0 && pn >= reorder->grow_end;
     if (grow && reorder->mult < MULT_MAX) {
         reorder->mult++;
     }
     if (grow || reorder->persist == 0) {
-        reorder->round_end = rec->sent.next;
+        reorder->grow_end = rec->sent.next;
     }
     reorder->persist = PERSIST_EVENTS;
     rec->outage_start = SKUA_NEVER;

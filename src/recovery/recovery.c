@@ -69,11 +69,12 @@ static void make_room(struct skua_recovery *rec, uint32_t packets)
     const struct skua_sent_map *sent = &rec->sent;
     uint64_t wanted = sent->next - sent->first + packets;
     uint64_t settled = rec->lowest - sent->first;
-    if (wanted <= sent->cap || !is_drained(rec)) {
+    bool at_limit = wanted > SKUA_LIMIT_SENT_PACKETS_MAX - PROBE_HEADROOM;
+    if ((wanted <= sent->cap && !at_limit) || !is_drained(rec)) {
         return;
     }
     uint64_t keep = settled;
-    if (wanted > SKUA_LIMIT_SENT_PACKETS_MAX - PROBE_HEADROOM) {
+    if (at_limit) {
         keep = 0;
     } else if (settled > sent->cap / 2) {
         keep = sent->cap / 4;

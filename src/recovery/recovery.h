@@ -94,7 +94,8 @@ struct skua_timeout_result {
 
 /* The adaptive reordering window (RFC 8985 §6.2, step 4, in terms of RFC 9002). */
 struct skua_reorder {
-    uint64_t round_end; /* a loss below this number grows the window no further */
+    uint64_t grow_end;  /* a spurious loss below this number grows the window no further */
+    uint64_t decay_end; /* a loss below this number is of the same event as one before */
     uint32_t mult;      /* window in eighths of the RTT, 1 to 8 */
     uint32_t persist;   /* loss events until the window shrinks back; 0 = never grew */
 };

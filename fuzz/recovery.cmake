@@ -1,0 +1,1 @@
+skua_fuzz_target(NAME recovery SOURCES fuzz_recovery.c FLOORS base recovery)
