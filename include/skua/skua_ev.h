@@ -65,7 +65,8 @@ struct skua_ev_handlers {
 /* A driver's settings. */
 struct skua_ev_config {
     size_t size;                      /* sizeof(struct skua_ev_config) */
-    struct skua_config endpoint;      /* the endpoint's; `rng` NULL = the system's, by libsodium */
+    struct skua_config endpoint;      /* the endpoint's; `rng` NULL = skua_ev_rng(), `key` NULL = a
+                                         fresh one that nobody knows yet */
     struct skua_ev_handlers handlers; /* copied */
     void *user;                       /* for skua_ev_user */
     uint32_t socket_buffer; /* bytes asked for in SO_RCVBUF and SO_SNDBUF of each socket, beyond
@@ -78,6 +79,9 @@ struct skua_ev_config {
         sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
             {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, NULL, 0, false, false    \
     }
+
+/* The system's randomness, by libsodium; static. Fit for skua_key_generate, after skua_init. */
+SKUA_API const struct skua_rng *skua_ev_rng(void);
 
 /* Makes a driver on `loop`, which must outlive it. `config` is copied, keys included. SKUA_EINVAL,
  * SKUA_ENOMEM, SKUA_EINTERNAL (libsodium), SKUA_ESYSTEM (errno says why: no timerfd). */

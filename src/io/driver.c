@@ -41,6 +41,12 @@ static void system_random(void *user, void *out, size_t len)
     randombytes_buf(out, len);
 }
 
+const struct skua_rng *skua_ev_rng(void)
+{
+    static const struct skua_rng rng = {.fill = system_random};
+    return &rng;
+}
+
 /* Watchers that do not keep the loop alive. */
 static void start_io(struct skua_ev *ev, struct ev_io *watcher)
 {
@@ -348,7 +354,6 @@ static void start_watchers(struct skua_ev *ev)
 /* Everything that can fail, in order. */
 static enum skua_err build(struct skua_ev *ev, struct skua_config *endpoint)
 {
-    const struct skua_rng rng = {.fill = system_random};
     enum skua_err err = skua_init();
     if (err != SKUA_OK) {
         return err;
@@ -364,8 +369,15 @@ static enum skua_err build(struct skua_ev *ev, struct skua_config *endpoint)
     if (err != SKUA_OK) {
         return err;
     }
-    endpoint->rng = endpoint->rng == NULL ? &rng : endpoint->rng;
-    return skua_endpoint_new(&ev->ep, endpoint);
+    struct skua_secret_key fresh;
+    endpoint->rng = endpoint->rng == NULL ? skua_ev_rng() : endpoint->rng;
+    if (endpoint->key == NULL) {
+        skua_key_generate(&fresh, endpoint->rng);
+        endpoint->key = &fresh;
+    }
+    err = skua_endpoint_new(&ev->ep, endpoint);
+    skua_wipe(&fresh, sizeof fresh);
+    return err;
 }
 
 enum skua_err skua_ev_new_on(struct skua_ev **out, struct ev_loop *loop,
