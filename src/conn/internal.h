@@ -67,7 +67,8 @@ void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now);
 
 /* A packet being filled. */
 struct skua_fill {
-    struct skua_writer w; /* frames; ends where the tag will begin */
+    enum skua_packet_type type; /* CONFIRM or DATA */
+    struct skua_writer w;       /* frames; ends where the tag will begin */
     struct skua_record records[SKUA_RECORDS_PER_PACKET];
     size_t count;    /* records in use */
     bool eliciting;  /* something in it asks for an acknowledgement */

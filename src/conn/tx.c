@@ -63,6 +63,7 @@ bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *b
         !skip_number(c)) {
         return false;
     }
+    fill->type = carries_message3(c) ? SKUA_PACKET_CONFIRM : SKUA_PACKET_DATA;
     size_t header = header_write(c, buf, size);
     size_t tag = skua_packet_overhead(&c->keys);
     SKUA_ASSERT(size >= header + tag + PACKET_ROOM_MIN);
@@ -107,7 +108,7 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
     c->count.packets_sent++;
     c->count.bytes_sent += size;
     skua_conn_trace(c, SKUA_TRACE_PACKET_SENT,
-                    SKUA_TRACE_ARGS(fill->eliciting, pn, size, c->recovery.bytes_in_flight), now);
+                    SKUA_TRACE_ARGS(fill->type, pn, size, c->recovery.bytes_in_flight), now);
 }
 
 size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, uint8_t flags,
@@ -129,8 +130,11 @@ size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *
     if (!skua_packet_seal(&c->keys, c->env->cache, &sealing, &total)) {
         return 0;
     }
+    /* An MTU probe may be larger than the whole window: it does not count in it (RFC 8899 §3, item
+     * 7). */
     if (fill->eliciting) {
-        flags |= SKUA_SENT_ELICITING | SKUA_SENT_IN_FLIGHT;
+        flags |= SKUA_SENT_ELICITING;
+        flags |= (flags & SKUA_SENT_MTU_PROBE) == 0 ? SKUA_SENT_IN_FLIGHT : 0;
     }
     note_sent(c, fill, total, flags, now);
     return total;
