@@ -1,0 +1,2 @@
+skua_fuzz_target(NAME initiator SOURCES fuzz_initiator.c FLOORS base wire crypto handshake)
+skua_fuzz_target(NAME responder SOURCES fuzz_responder.c FLOORS base wire crypto handshake)
