@@ -84,9 +84,11 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
     const struct skua_sent_info info = {
         .size = (uint32_t)size, .flags = flags, .records = fill->records, .count = fill->count};
     enum skua_err err = skua_recovery_on_sent(&c->recovery, pn, &info, now);
-    SKUA_ASSERT(err == SKUA_OK); /* reserved by skua_tx_begin */
-    skua_pacer_on_sent(&c->pacer, size, now);
-    if ((flags & SKUA_SENT_IN_FLIGHT) != 0) {
+    SKUA_ASSERT(err == SKUA_OK);              /* reserved by skua_tx_begin */
+    if ((flags & SKUA_SENT_MTU_PROBE) == 0) { /* a probe is rare, and outside of every window */
+        skua_pacer_on_sent(&c->pacer, size, now);
+    }
+    if ((flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_MTU_PROBE)) == SKUA_SENT_IN_FLIGHT) {
         const struct skua_cc_sent sent = {.pn = pn,
                                           .bytes = (uint32_t)size,
                                           .bytes_in_flight = c->recovery.bytes_in_flight - size};

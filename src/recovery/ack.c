@@ -45,9 +45,9 @@ static void count_acked(struct walk *walk, struct skua_sent *entry)
 {
     struct skua_recovery *rec = walk->rec;
     struct skua_ack_result *out = walk->out;
-    rec->bytes_in_flight -= entry->size;
-    rec->delivered += entry->size;
-    out->bytes += entry->size;
+    rec->bytes_in_flight -= skua_sent_flight(entry);
+    rec->delivered += skua_sent_flight(entry);
+    out->bytes += skua_sent_flight(entry);
     if ((entry->flags & SKUA_SENT_ELICITING) != 0) {
         rec->eliciting_in_flight--;
     }
@@ -63,7 +63,7 @@ static void count_spurious(struct walk *walk, uint64_t pn, const struct skua_sen
     if ((entry->flags & SKUA_SENT_IN_FLIGHT) == 0) {
         return;
     }
-    walk->rec->delivered += entry->size;
+    walk->rec->delivered += skua_sent_flight(entry);
     if ((entry->flags & SKUA_SENT_MTU_PROBE) == 0) {
         walk->out->spurious_packets++;
         walk->out->spurious_bytes += entry->size;

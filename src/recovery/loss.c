@@ -62,7 +62,7 @@ static void enlist(struct skua_recovery *rec, uint64_t pn)
 static void count_lost(struct skua_recovery *rec, uint64_t pn, const struct skua_sent *entry,
                        struct skua_loss_result *out)
 {
-    rec->bytes_in_flight -= entry->size;
+    rec->bytes_in_flight -= skua_sent_flight(entry);
     if ((entry->flags & SKUA_SENT_ELICITING) != 0) {
         rec->eliciting_in_flight--;
     }

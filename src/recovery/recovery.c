@@ -122,7 +122,7 @@ enum skua_err skua_recovery_on_sent(struct skua_recovery *rec, uint64_t pn,
     SKUA_ASSERT(err == SKUA_OK);
     if (in_flight) {
         skua_rate_on_sent(rec, entry, now);
-        rec->bytes_in_flight += info->size;
+        rec->bytes_in_flight += skua_sent_flight(entry);
     }
     if (eliciting) {
         rec->eliciting_in_flight++;
@@ -244,7 +244,7 @@ void skua_recovery_check(const struct skua_recovery *rec)
         bool outstanding = entry->state == SKUA_SENT_OUTSTANDING;
         if (outstanding) {
             SKUA_ASSERT(pn >= rec->lowest);
-            bytes += (entry->flags & SKUA_SENT_IN_FLIGHT) != 0 ? entry->size : 0;
+            bytes += skua_sent_flight(entry);
             eliciting += (entry->flags & SKUA_SENT_ELICITING) != 0;
         }
         if (outstanding || entry->state == SKUA_SENT_LOST) {

@@ -107,6 +107,15 @@ bool skua_sent_take_record(struct skua_sent_map *map, struct skua_sent *entry,
 /* Gives all records of an entry back. */
 void skua_sent_drop_records(struct skua_sent_map *map, struct skua_sent *entry);
 
+/* What a packet counts in bytes in flight: an MTU probe, which may be larger than the whole
+ * congestion window, nothing (RFC 8899 §3, item 7). */
+static inline uint32_t skua_sent_flight(const struct skua_sent *entry)
+{
+    bool counts =
+        (entry->flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_MTU_PROBE)) == SKUA_SENT_IN_FLIGHT;
+    return counts ? entry->size : 0;
+}
+
 /* The entry of `pn`, which is held. */
 static inline struct skua_sent *skua_sent_at(const struct skua_sent_map *map, uint64_t pn)
 {
