@@ -123,7 +123,9 @@ static int open_beneath(const struct skua_store *store, const char *path, int fl
 
 int skua_store_open(const struct skua_store *store, const char *path, int flags, int *fd)
 {
-    return open_beneath(store, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY, fd);
+    /* openat2 refuses flags that O_PATH makes meaningless. */
+    const int more = (flags & O_PATH) != 0 ? 0 : O_NONBLOCK | O_NOCTTY;
+    return open_beneath(store, path, flags | O_RDONLY | more, fd);
 }
 
 int skua_store_make_dirs(const struct skua_store *store, const char *path, int *fd)
