@@ -1,6 +1,6 @@
 /* Decoding of frames. Every check that needs no connection is made here, so that what comes out is
  * well-formed by itself: the ranges of an ACK descend and do not pass below 0, data and offsets end
- * within 62 bits, stream counts within 2^60 (RFC 9000 §19). */
+ * within 62 bits, stream counts within 2^59 (RFC 9000 §19). */
 #include "wire/frame.h"
 
 #include "base/limits.h"

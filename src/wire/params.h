@@ -17,8 +17,9 @@
 #include "wire/id.h"
 #include "wire/varint.h"
 
-/* Largest count of streams (RFC 9000 §4.6): larger ids would not fit a varint. */
-#define SKUA_STREAM_COUNT_MAX (UINT64_C(1) << 60)
+/* Largest count of streams of a kind (RFC 9000 §4.6): the ids of more would not fit a varint, three
+ * bits of which say what kind it is. */
+#define SKUA_STREAM_COUNT_MAX (UINT64_C(1) << 59)
 
 enum skua_param {
 #define SKUA_PARAM(name, id, type, member, minimum, maximum, preset, text) SKUA_PARAM_##name = (id),

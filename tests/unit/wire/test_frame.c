@@ -230,12 +230,12 @@ static void what_must_not_be_accepted(void **state)
         {{0x80, 0x00, 0x00, 0x08, 0x00}, 5},    /* STREAM in four */
         {{0x40, 0x43}, 2},                      /* behind the last type */
         {{0xc0, 0, 0, 0, 0, 1, 0, 1}, 8},       /* 65537: must not be taken for its low 16 bits */
-        {{0x12, 0xd0, 0, 0, 0, 0, 0, 0, 1}, 9}, /* MAX_STREAMS 2^60 + 1 */
+        {{0x12, 0xc8, 0, 0, 0, 0, 0, 0, 1}, 9}, /* MAX_STREAMS 2^59 + 1 */
         {{0x0e, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'x'},
          12},                                                /* past 2^62 */
         {{0x0a, 0x00, 0x05, 'a', 'b'}, 5},                   /* STREAM longer than the packet */
         {{0x40, 0x42, 0x02, 0x00, 0x00, 0x00}, 6},           /* RST of an unknown space */
-        {{0x40, 0x40, 0xd0, 0, 0, 0, 0, 0, 0, 1, 0, 0}, 12}, /* FIN: too many streams */
+        {{0x40, 0x40, 0xc8, 0, 0, 0, 0, 0, 0, 1, 0, 0}, 12}, /* FIN: too many streams */
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct skua_frame f;

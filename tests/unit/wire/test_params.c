@@ -138,8 +138,8 @@ static void values_out_of_range(void **state)
         {{0x0a, 1, 20}, 3, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_NO_ERROR},
         {{0x0a, 1, 21}, 3, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER},
         {{0x0b, 4, 0x80, 0x00, 0x40, 0x00}, 6, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER},
-        {{0x08, 8, 0xd0, 0, 0, 0, 0, 0, 0, 0}, 10, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_NO_ERROR},
-        {{0x08, 8, 0xd0, 0, 0, 0, 0, 0, 0, 1}, 10, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER},
+        {{0x08, 8, 0xc8, 0, 0, 0, 0, 0, 0, 0}, 10, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_NO_ERROR},
+        {{0x08, 8, 0xc8, 0, 0, 0, 0, 0, 0, 1}, 10, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER},
         {{0x04, 2, 1, 0}, 4, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER}, /* byte too many */
         {{0x04, 0}, 2, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER},       /* none */
         {{0x31, 0}, 2, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER},
