@@ -132,11 +132,8 @@ size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *
     if (!skua_packet_seal(&c->keys, c->env->cache, &sealing, &total)) {
         return 0;
     }
-    /* An MTU probe may be larger than the whole window: it does not count in it (RFC 8899 §3, item
-     * 7). */
     if (fill->eliciting) {
-        flags |= SKUA_SENT_ELICITING;
-        flags |= (flags & SKUA_SENT_MTU_PROBE) == 0 ? SKUA_SENT_IN_FLIGHT : 0;
+        flags |= SKUA_SENT_ELICITING | SKUA_SENT_IN_FLIGHT;
     }
     note_sent(c, fill, total, flags, now);
     return total;
