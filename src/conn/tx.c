@@ -175,7 +175,8 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
 
 bool skua_tx_may_probe(const struct skua_connection *c)
 {
-    return c->confirmed && !c->close.shutdown && !c->close.peer_fin;
+    bool bulk = c->tx.cwnd_limited || c->tx.pacing_limited; /* larger packets would help */
+    return bulk && c->confirmed && !c->close.shutdown && !c->close.peer_fin;
 }
 
 /* A PMTUD probe, where one is due: a PING padded to the size to be tried (RFC 8899 §5.3). */
