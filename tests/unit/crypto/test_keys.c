@@ -459,6 +459,36 @@ static void volume_limits(void **state)
     skua_keys_wipe(&f.end[SERVER], &cache);
 }
 
+static bool expanded(uint64_t id)
+{
+    return cache.id[id % SKUA_AEAD_CACHE_SLOTS] == id;
+}
+
+/* A key that is given up takes its expanded form along. */
+static void old_keys_leave_the_cache(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint8_t text[32] = {0};
+    if ((skua_suites_available() & SKUA_SUITE_AES_256_GCM) == 0) {
+        skip();
+    }
+    start(&f, SKUA_SUITE_AES_256_GCM);
+    settle(&f);
+    const struct skua_aead_key tx = f.end[CLIENT].tx;
+    const struct skua_aead_key rx = f.end[SERVER].rx[0];
+    skua_aead_seal(&cache, &tx, 0, text, 0, 8);
+    skua_aead_seal(&cache, &rx, 0, text, 0, 8);
+    assert_true(expanded(tx.id) && expanded(rx.id));
+    assert_true(skua_keys_update(&f.end[CLIENT], &cache));
+    assert_false(expanded(tx.id));
+    round_trip(&f, CLIENT);
+    assert_true(expanded(rx.id));
+    skua_keys_on_timeout(&f.end[SERVER], &cache, RETIRE);
+    assert_false(expanded(rx.id));
+    stop(&f);
+}
+
 static void failure_limit(void **state)
 {
     (void)state;
@@ -568,6 +598,7 @@ int main(void)
         cmocka_unit_test(ack_from_the_old_phase),
         cmocka_unit_test(confirm_belongs_to_phase_0),
         cmocka_unit_test(volume_limits),
+        cmocka_unit_test(old_keys_leave_the_cache),
         cmocka_unit_test(failure_limit),
         cmocka_unit_test(numbers_end),
         cmocka_unit_test(random_schedules),
