@@ -36,6 +36,13 @@ struct world {
     skua_time now;
 };
 
+/* What a packet counts in flight: an MTU probe nothing. */
+static uint64_t flight_of(const struct packet *p)
+{
+    return (p->flags & SKUA_SENT_IN_FLIGHT) != 0 && (p->flags & SKUA_SENT_MTU_PROBE) == 0 ? p->size
+                                                                                          : 0;
+}
+
 /* Records of packet `pn` are numbered; each list must come in ascending order and complete. */
 static uint64_t record_sum(uint64_t pn, uint32_t count)
 {
@@ -159,7 +166,7 @@ static void model_range(struct world *w, const struct skua_range *range,
             expected->spurious_bytes += p->size;
             model_spurious(w, pn);
         }
-        expected->bytes += in_flight && !late ? p->size : 0;
+        expected->bytes += late ? 0 : flight_of(p);
         expected->packets++;
         *records += record_sum(pn, p->records);
         p->fate = ACKED;
@@ -264,7 +271,7 @@ static void check(const struct world *w)
     uint64_t bytes = 0;
     for (uint64_t pn = 0; pn < w->next; pn++) {
         const struct packet *p = &w->packets[pn];
-        bytes += p->fate == OPEN && (p->flags & SKUA_SENT_IN_FLIGHT) != 0 ? p->size : 0;
+        bytes += p->fate == OPEN ? flight_of(p) : 0;
     }
     SKUA_ASSERT(bytes == w->rec.bytes_in_flight);
 }

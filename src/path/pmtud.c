@@ -12,7 +12,7 @@
 
 enum {
     BASE = SKUA_LIMIT_UDP_MIN, /* RFC 8899 §5.1.2: BASE_PLPMTU */
-    FEW_LOSSES = 3,            /* lost packets that make a suspicion */
+    FEW_LOSSES = 4,            /* lost packets that make a suspicion */
     EPISODES = 2,              /* suspicions that make a belief */
     STEP_MIN = 8               /* bytes that are not worth another probe */
 };
@@ -151,6 +151,7 @@ void skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size)
     if (losses >= SKUA_PMTUD_MAX_PROBES) {
         pmtud->ceiling = size;
         pmtud->size = 0;
+        pmtud->losses = 0;
     } else if (is_goal) {
         /* Likely sizes come first; the goal gets its other chances after them. */
         pmtud->size = 0;
@@ -196,13 +197,17 @@ static void believe_black_hole(struct skua_pmtud *pmtud, skua_time now)
 bool skua_pmtud_on_packet_lost(struct skua_pmtud *pmtud, uint32_t size_min, uint64_t count,
                                skua_time newest_sent, skua_time now)
 {
-    /* Small ones lost as well: congestion. Beyond the present size: sent before it was lowered. A
-     * large one acknowledged by the ACK that told of the loss: chance. */
-    bool small_lost = size_min <= BASE;
+    if (size_min <= BASE) {
+        /* Small ones are lost as well: congestion, or chance. */
+        forget_suspicion(pmtud);
+        return false;
+    }
+    /* Beyond the present size: sent before it was lowered. */
     bool stale =
         size_min > pmtud->mtu || (pmtud->hole_episodes != 0 && newest_sent <= pmtud->hole_time);
+    /* A large one arrived with the ACK that told of the loss: chance. */
     bool small_arrived = pmtud->acked_size != 0 && pmtud->acked_size < size_min;
-    if (small_lost || stale || !small_arrived) {
+    if (stale || !small_arrived) {
         return false;
     }
     if (pmtud->hole_size == 0 || size_min < pmtud->hole_size) {

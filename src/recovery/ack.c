@@ -52,7 +52,7 @@ static void count_acked(struct walk *walk, struct skua_sent *entry)
         rec->eliciting_in_flight--;
     }
     /* Descending order: the first is the newest. */
-    if (!walk->has_newest) {
+    if (!walk->has_newest && (entry->flags & SKUA_SENT_MTU_PROBE) == 0) {
         walk->newest = *entry;
         walk->has_newest = true;
     }

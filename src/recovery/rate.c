@@ -19,7 +19,7 @@ void skua_rate_on_sent(struct skua_recovery *rec, struct skua_sent *entry, skua_
         rec->first_sent_time = now;
         rec->delivered_time = now;
     }
-    uint64_t in_flight = rec->bytes_in_flight + entry->size;
+    uint64_t in_flight = rec->bytes_in_flight + skua_sent_flight(entry);
     entry->u.stamp = (struct skua_sent_stamp){
         .delivered = rec->delivered,
         .delivered_age = age_of(now, rec->delivered_time),

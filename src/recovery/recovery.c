@@ -221,7 +221,7 @@ size_t skua_recovery_probe_records(const struct skua_recovery *rec, uint64_t *cu
 void skua_recovery_trim(struct skua_recovery *rec, skua_time now)
 {
     skua_recovery_drop_settled(rec, now);
-    if (!is_drained(rec) || rec->bytes_in_flight != 0) {
+    if (!is_drained(rec) || rec->bytes_in_flight != 0 || rec->eliciting_in_flight != 0) {
         return;
     }
     while (rec->sent.first < rec->sent.next) {

@@ -67,9 +67,9 @@ struct skua_loss_result {
 };
 
 struct skua_ack_result {
-    uint64_t bytes;         /* newly acknowledged, in flight until now, bytes */
-    uint64_t packets;       /* newly acknowledged, ACK-only ones included */
-    bool eliciting;         /* any of them was ack-eliciting */
+    uint64_t bytes;   /* newly acknowledged, in flight until now, bytes; MTU probes not counted */
+    uint64_t packets; /* newly acknowledged, ACK-only ones included */
+    bool eliciting;   /* any of them was ack-eliciting */
     bool largest_is_new;    /* the largest number of the ACK is newly acknowledged */
     uint64_t largest_pn;    /* largest newly acknowledged, or SKUA_SENT_NO_PN */
     skua_time largest_sent; /* when that one was sent */
@@ -107,7 +107,7 @@ struct skua_recovery {
     bool confirmed;                /* handshake confirmed: the peer may delay ACKs */
     uint64_t lowest;               /* everything below is settled: acknowledged, lost or skipped */
     uint64_t largest_acked;        /* or SKUA_SENT_NO_PN */
-    uint64_t bytes_in_flight;      /* sent, neither acknowledged nor lost */
+    uint64_t bytes_in_flight;      /* sent, neither acknowledged nor lost; MTU probes not counted */
     uint64_t eliciting_in_flight;  /* packets */
     skua_time last_eliciting_sent; /* when; PTO counts from here */
     skua_time loss_time;           /* when `lowest` will be lost by time, or SKUA_NEVER */
