@@ -300,7 +300,7 @@ enum skua_err skua_recv_buf_put(struct skua_recv_buf *buf, struct skua_stream_me
         offset = buf->end;
     }
     if (!buf->discarding) {
-        bool in_order = offset == buf->end && blocks_from(buf) == buf->end && !has_gap(buf);
+        bool in_order = offset == buf->end && blocks_from(buf) == buf->end;
         if (borrowed && in_order && loan_add(buf, mem, data, len)) {
             buf->loan_end = until;
         } else {

@@ -5,9 +5,9 @@
  *
  * Bytes are kept in blocks of the pool, found through a ring of pointers by offset /
  * SKUA_STREAM_BLOCK: memory follows what has really arrived, and goes as soon as it is read. What
- * arrived beyond a gap is a range set. Where nothing else is in the buffer, or all of it is
- * borrowed, bytes in order are not copied: a piece points to them where they are (a receive buffer
- * of the caller) until skua_recv_buf_settle copies what is left.
+ * arrived beyond a gap is a range set. Bytes in order are not copied where all before them is read
+ * or borrowed: a piece points to them where they are (a receive buffer of the caller) until
+ * skua_recv_buf_settle copies what is left.
  *
  * A buffer that discards keeps no byte but goes on to note which arrived: FIN_ACK and the end of a
  * stream depend on that, whoever reads.
