@@ -147,10 +147,6 @@ static void on_acked(struct skua_connection *c, const struct skua_ack_result *ac
 enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack_frame *ack,
                                 uint64_t phase, skua_time now)
 {
-    enum skua_code code = skua_keys_on_ack_received(&c->keys, ack->largest, phase);
-    if (code != SKUA_CODE_NO_ERROR) {
-        return code;
-    }
     struct skua_range ranges[SKUA_LIMIT_ACK_RANGES_READ];
     size_t n = skua_ack_frame_ranges(ack, ranges, SKUA_LIMIT_ACK_RANGES_READ);
     /* RFC 9000 §19.3: microseconds, scaled by the sender's exponent; absurd values saturate. */
@@ -158,7 +154,10 @@ enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack
     skua_time delay =
         ack->delay > limit ? SKUA_NEVER : (ack->delay << c->peer_ack_delay_exponent) * SKUA_USEC;
     struct skua_ack_result result;
-    code = skua_recovery_on_ack(&c->recovery, ranges, n, delay, now, &result);
+    enum skua_code code = skua_recovery_on_ack(&c->recovery, ranges, n, delay, now, &result);
+    if (code == SKUA_CODE_NO_ERROR) {
+        code = skua_keys_on_ack_received(&c->keys, ack->largest, phase);
+    }
     if (code != SKUA_CODE_NO_ERROR) {
         return code;
     }
