@@ -60,7 +60,9 @@ static bool handle_events(struct skua_endpoint *ep, int *status)
     struct skua_event event;
     while (skua_endpoint_poll_event(ep, &event)) {
         if (event.type == SKUA_EVENT_CLOSED) {
-            fprintf(stderr, "%s %s\n", skua_strerror(event.error), event.reason);
+            if (event.error != SKUA_OK) {
+                fprintf(stderr, "echo_poll: %s %s\n", skua_strerror(event.error), event.reason);
+            }
             *status = event.error == SKUA_OK ? 0 : 1;
             return false;
         }
@@ -72,6 +74,7 @@ static bool handle_events(struct skua_endpoint *ep, int *status)
             fwrite(text, 1, len, stdout);
         }
         if (err != SKUA_EAGAIN) {
+            putchar('\n');
             skua_conn_close(ep, event.conn);
         }
     }

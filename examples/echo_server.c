@@ -37,7 +37,7 @@ static void finished(struct skua_ev *ev, const struct skua_event *event)
 static void closed(struct skua_ev *ev, const struct skua_event *event)
 {
     (void)ev;
-    printf("connection closed: %s\n", skua_strerror(event->error));
+    fprintf(stderr, "connection closed: %s\n", skua_strerror(event->error));
 }
 
 int main(int argc, char **argv)
@@ -62,6 +62,7 @@ int main(int argc, char **argv)
     }
     skua_key_format(text, skua_endpoint_key(skua_ev_endpoint(ev)));
     printf("listening on %s, key %s\n", address, text);
+    fflush(stdout);
     ev_run(loop, 0);
     return 0;
 }

@@ -1,0 +1,828 @@
+/* The driver with the protocol on top: two of them in one loop, over real sockets, some of whose
+ * calls fail. */
+#include "unit.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <skua/skua_ev.h>
+
+#include "io/driver.h"
+
+enum { BULK = 3 << 20 };
+
+/* One side of a test. */
+struct side {
+    struct skua_ev *ev;
+    unsigned incoming, established, finished, closed;
+    struct skua_event last; /* the latest `closed` */
+    skua_conn conn;
+    size_t sent, got; /* bytes of the bulk transfer */
+    bool wrong;       /* a byte that does not belong there */
+};
+
+static struct ev_loop *loop;
+static struct ev_timer watchdog;
+static struct side server;
+static struct side client;
+static struct skua_sys sys; /* what the client runs on */
+static struct skua_addr listening;
+
+static uint8_t content_at(size_t offset)
+{
+    return (uint8_t)(offset * 31 + (offset >> 8) * 7 + (offset >> 16));
+}
+
+static void on_watchdog(struct ev_loop *l, struct ev_timer *watcher, int revents)
+{
+    (void)l;
+    (void)watcher;
+    (void)revents;
+    fail_msg("the loop does not come to an end");
+}
+
+static struct side *side_of(struct skua_ev *ev)
+{
+    return skua_ev_user(ev);
+}
+
+static void on_incoming(struct skua_ev *ev, const struct skua_event *event)
+{
+    side_of(ev)->incoming++;
+    side_of(ev)->conn = event->conn;
+    assert_int_equal(skua_conn_accept(skua_ev_endpoint(ev), event->conn, NULL), SKUA_OK);
+}
+
+static void on_refuse(struct skua_ev *ev, const struct skua_event *event)
+{
+    side_of(ev)->incoming++;
+    assert_int_equal(skua_conn_refuse(skua_ev_endpoint(ev), event->conn, SKUA_CODE_KEY_REFUSED),
+                     SKUA_OK);
+    assert_int_equal(skua_ev_unlisten(ev), SKUA_OK);
+}
+
+static void on_established(struct skua_ev *ev, const struct skua_event *event)
+{
+    side_of(ev)->established++;
+    side_of(ev)->conn = event->conn;
+}
+
+static void on_closed(struct skua_ev *ev, const struct skua_event *event)
+{
+    side_of(ev)->closed++;
+    side_of(ev)->last = *event;
+}
+
+static void on_closed_unlisten(struct skua_ev *ev, const struct skua_event *event)
+{
+    on_closed(ev, event);
+    assert_int_equal(skua_ev_unlisten(ev), SKUA_OK);
+}
+
+static void on_finished_close(struct skua_ev *ev, const struct skua_event *event)
+{
+    side_of(ev)->finished++;
+    (void)skua_conn_close(skua_ev_endpoint(ev), event->conn);
+}
+
+/* The server sends back what it gets. */
+static void on_echo(struct skua_ev *ev, const struct skua_event *event)
+{
+    struct skua_endpoint *ep = skua_ev_endpoint(ev);
+    for (;;) {
+        struct skua_vec vec;
+        size_t count = 1;
+        size_t written;
+        enum skua_err err = skua_stream_peek(ep, event->stream, &vec, &count);
+        if (err == SKUA_EOF) {
+            (void)skua_stream_close(ep, event->stream);
+        }
+        if (err != SKUA_OK ||
+            skua_stream_write(ep, event->stream, vec.data, vec.len, &written) != SKUA_OK) {
+            return;
+        }
+        assert_int_equal(skua_stream_consume(ep, event->stream, written), SKUA_OK);
+    }
+}
+
+/* The client sends BULK bytes. */
+static void pump(struct skua_ev *ev, skua_stream stream)
+{
+    struct side *side = side_of(ev);
+    uint8_t bytes[10000];
+    while (side->sent < BULK) {
+        size_t len = BULK - side->sent < sizeof bytes ? BULK - side->sent : sizeof bytes;
+        size_t written = 0;
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = content_at(side->sent + i);
+        }
+        if (skua_stream_write(skua_ev_endpoint(ev), stream, bytes, len, &written) != SKUA_OK) {
+            return;
+        }
+        side->sent += written;
+    }
+    (void)skua_stream_finish(skua_ev_endpoint(ev), stream);
+}
+
+static void on_writable(struct skua_ev *ev, const struct skua_event *event)
+{
+    pump(ev, event->stream);
+}
+
+static void on_established_bulk(struct skua_ev *ev, const struct skua_event *event)
+{
+    skua_stream stream;
+    on_established(ev, event);
+    assert_int_equal(skua_stream_open(skua_ev_endpoint(ev), event->conn, SKUA_STREAM_BIDI, &stream),
+                     SKUA_OK);
+    pump(ev, stream);
+}
+
+static void on_compare(struct skua_ev *ev, const struct skua_event *event)
+{
+    struct skua_endpoint *ep = skua_ev_endpoint(ev);
+    struct side *side = side_of(ev);
+    uint8_t bytes[10000];
+    size_t len;
+    enum skua_err err;
+    while ((err = skua_stream_read(ep, event->stream, bytes, sizeof bytes, &len)) == SKUA_OK) {
+        for (size_t i = 0; i < len; i++) {
+            side->wrong = side->wrong || bytes[i] != content_at(side->got + i);
+        }
+        side->got += len;
+    }
+    if (err == SKUA_EOF) {
+        (void)skua_conn_close(ep, event->conn);
+    }
+}
+
+static const struct skua_ev_handlers echo_handlers = {.incoming = on_incoming,
+                                                      .readable = on_echo,
+                                                      .writable = on_echo,
+                                                      .finished = on_finished_close,
+                                                      .closed = on_closed_unlisten};
+static const struct skua_ev_handlers bulk_handlers = {.established = on_established_bulk,
+                                                      .readable = on_compare,
+                                                      .writable = on_writable,
+                                                      .closed = on_closed};
+
+static void make(struct side *side, const struct skua_ev_handlers *handlers,
+                 const struct skua_sys *on, bool no_offload)
+{
+    struct skua_ev_config config = SKUA_EV_CONFIG_INIT;
+    config.handlers = *handlers;
+    config.user = side;
+    config.no_offload = no_offload;
+    assert_int_equal(skua_ev_new_on(&side->ev, loop, &config, on), SKUA_OK);
+}
+
+static void serve(const struct skua_ev_handlers *handlers, const char *address)
+{
+    make(&server, handlers, &skua_sys_linux, false);
+    assert_int_equal(skua_ev_listen(server.ev, address, NULL), SKUA_OK);
+    assert_int_equal(skua_ev_local_addr(server.ev, 0, &listening), SKUA_OK);
+    assert_int_not_equal(listening.port, 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    loop = ev_loop_new(EVFLAG_AUTO);
+    memset(&server, 0, sizeof server);
+    memset(&client, 0, sizeof client);
+    sys = skua_sys_linux;
+    ev_timer_init(&watchdog, on_watchdog, 60.0, 0.0);
+    ev_timer_start(loop, &watchdog);
+    ev_unref(loop);
+    return loop == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    skua_ev_free(client.ev);
+    skua_ev_free(server.ev);
+    ev_ref(loop);
+    ev_timer_stop(loop, &watchdog);
+    ev_loop_destroy(loop);
+    return 0;
+}
+
+/* The whole echo of BULK bytes; ev_run returns by itself when both sides are done. */
+static void transfer(const char *address, const char *host, bool no_offload)
+{
+    serve(&echo_handlers, address);
+    make(&client, &bulk_handlers, &sys, no_offload);
+    assert_int_equal(skua_ev_connect(client.ev, host, listening.port, NULL, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(server.incoming, 1);
+    assert_int_equal(client.established, 1);
+    assert_int_equal(client.got, BULK);
+    assert_false(client.wrong);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_OK);
+    assert_int_equal(server.closed, 1);
+    assert_int_equal(server.last.error, SKUA_OK);
+}
+
+static void echo_over_ipv4(void **state)
+{
+    (void)state;
+    transfer("127.0.0.1:0", "127.0.0.1", false);
+    struct skua_ev_stats stats;
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.sockets, 1);
+    assert_true(stats.send_bytes > BULK);
+    assert_true(stats.send_calls <= stats.send_batches);
+    assert_int_equal(stats.send_errors, 0);
+    assert_int_equal(stats.recv_errors, 0);
+}
+
+static void echo_over_ipv6(void **state)
+{
+    (void)state;
+    transfer("[::1]:0", "::1", false);
+}
+
+static void echo_over_a_dual_stack_wildcard(void **state)
+{
+    (void)state;
+    transfer(":0", "localhost", false);
+    struct skua_addr second;
+    if (skua_ev_local_addr(server.ev, 1, &second) == SKUA_OK) {
+        assert_int_equal(second.port, listening.port);
+        assert_int_not_equal(second.family, listening.family);
+    }
+    assert_int_equal(skua_ev_local_addr(server.ev, 2, &second), SKUA_EINVAL);
+}
+
+static void echo_without_offload(void **state)
+{
+    (void)state;
+    transfer("127.0.0.1:0", "127.0.0.1", true);
+    struct skua_ev_stats stats;
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.sockets_gso + stats.sockets_gro, 0);
+    assert_int_equal(stats.recv_buffers, stats.recv_datagrams);
+}
+
+/* --- calls that fail --- */
+
+static uint64_t chaos;
+static unsigned failures;
+
+/* One call in `n` fails with any errno. */
+static bool fails(unsigned n)
+{
+    chaos = chaos * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    if ((chaos >> 33) % n != 0) {
+        return false;
+    }
+    failures++;
+    errno = 1 + (int)((chaos >> 20) % 133);
+    return true;
+}
+
+static int chaos_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    return fails(4) ? -1 : sendmmsg(fd, messages, count > 3 ? 3 : count, flags);
+}
+
+static ssize_t chaos_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return fails(4) ? -1 : sendmsg(fd, message, flags);
+}
+
+static int chaos_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                          struct timespec *timeout)
+{
+    return fails(4) ? -1 : recvmmsg(fd, messages, count, flags, timeout);
+}
+
+static ssize_t chaos_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    return fails(4) ? -1 : recvmsg(fd, message, flags);
+}
+
+static int chaos_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old)
+{
+    return fails(3) ? -1 : timerfd_settime(fd, flags, value, old);
+}
+
+static ssize_t chaos_read(int fd, void *out, size_t len)
+{
+    return fails(3) ? -1 : read(fd, out, len);
+}
+
+static void echo_over_a_failing_kernel(void **state)
+{
+    (void)state;
+    sys.sendmmsg = chaos_sendmmsg;
+    sys.sendmsg = chaos_sendmsg;
+    sys.recvmmsg = chaos_recvmmsg;
+    sys.recvmsg = chaos_recvmsg;
+    sys.timerfd_settime = chaos_settime;
+    sys.read = chaos_read;
+    for (unsigned seed = 1; seed <= 10; seed++) {
+        chaos = seed;
+        transfer("127.0.0.1:0", "127.0.0.1", false);
+        assert_int_equal(teardown(NULL), 0);
+        struct skua_sys keep = sys;
+        assert_int_equal(setup(NULL), 0);
+        sys = keep;
+    }
+    assert_true(failures > 100);
+}
+
+static int no_timerfd(int clock, int flags)
+{
+    (void)clock;
+    (void)flags;
+    errno = EMFILE;
+    return -1;
+}
+
+static int no_socket(int family, int type, int protocol)
+{
+    (void)family;
+    (void)type;
+    (void)protocol;
+    errno = EMFILE;
+    return -1;
+}
+
+static void making_fails(void **state)
+{
+    (void)state;
+    struct skua_ev_config config = SKUA_EV_CONFIG_INIT;
+    struct skua_ev *ev = NULL;
+    sys.timerfd_create = no_timerfd;
+    assert_int_equal(skua_ev_new_on(&ev, loop, &config, &sys), SKUA_ESYSTEM);
+    assert_int_equal(errno, EMFILE);
+    config.size++;
+    assert_int_equal(skua_ev_new(&ev, loop, &config), SKUA_EINVAL);
+    config.size = 0;
+    assert_int_equal(skua_ev_new(&ev, loop, &config), SKUA_EINVAL);
+    assert_int_equal(skua_ev_new(&ev, loop, NULL), SKUA_EINVAL);
+    assert_null(ev);
+    skua_ev_free(NULL);
+}
+
+static size_t allocations_left;
+static size_t bytes_held;
+
+static void *scarce_get(void *user, size_t size)
+{
+    (void)user;
+    if (allocations_left == 0) {
+        return NULL;
+    }
+    allocations_left--;
+    bytes_held += size;
+    return malloc(size);
+}
+
+static void scarce_put(void *user, void *memory, size_t size)
+{
+    (void)user;
+    bytes_held -= size;
+    free(memory);
+}
+
+/* Every allocation of making, binding and connecting fails in turn; nothing is leaked. */
+static void every_allocation_fails(void **state)
+{
+    (void)state;
+    const struct skua_alloc alloc = {.get = scarce_get, .put = scarce_put};
+    struct skua_ev_config config = SKUA_EV_CONFIG_INIT;
+    config.endpoint.alloc = &alloc;
+    bool done = false;
+    for (size_t n = 0; !done && n < 1000; n++) {
+        struct skua_ev *ev = NULL;
+        allocations_left = n;
+        enum skua_err err = skua_ev_new(&ev, loop, &config);
+        if (err == SKUA_OK) {
+            err = skua_ev_listen(ev, "127.0.0.1:0", NULL);
+        }
+        if (err == SKUA_OK) {
+            err = skua_ev_connect(ev, "127.0.0.1", 9, NULL, NULL);
+        }
+        assert_true(err == SKUA_OK || err == SKUA_ENOMEM);
+        done = err == SKUA_OK && allocations_left > 0;
+        ev_run(loop, EVRUN_NOWAIT);
+        skua_ev_free(ev);
+        assert_int_equal(bytes_held, 0);
+    }
+    assert_true(done);
+}
+
+/* --- sockets --- */
+
+static void binding(void **state)
+{
+    (void)state;
+    static const struct skua_ev_handlers none = {0};
+    struct skua_ev_stats stats;
+    char text[64];
+    make(&client, &none, &sys, false);
+    assert_int_equal(skua_ev_listen(client.ev, NULL, NULL), SKUA_EINVAL);
+    assert_int_equal(skua_ev_bind(client.ev, "localhost:1"), SKUA_EADDR);
+    assert_int_equal(skua_ev_bind(client.ev, NULL), SKUA_EADDR);
+    assert_int_equal(skua_ev_bind(client.ev, "192.0.2.1:0"), SKUA_EADDR);
+    assert_int_equal(skua_ev_bind(client.ev, "127.0.0.1:0"), SKUA_OK);
+    assert_int_equal(skua_ev_local_addr(client.ev, 0, &listening), SKUA_OK);
+    (void)snprintf(text, sizeof text, "127.0.0.1:%u", listening.port);
+    assert_int_equal(skua_ev_bind(client.ev, text), SKUA_EADDRINUSE);
+    assert_int_equal(skua_ev_listen(client.ev, NULL, NULL), SKUA_OK);
+    assert_int_equal(skua_ev_listen(client.ev, "127.0.0.1:0", NULL), SKUA_ESTATE);
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.sockets, 1);
+    for (unsigned i = 1; i < SKUA_MAX_SOCKETS; i++) {
+        assert_int_equal(skua_ev_bind(client.ev, "127.0.0.1:0"), SKUA_OK);
+    }
+    assert_int_equal(skua_ev_bind(client.ev, "127.0.0.1:0"), SKUA_ELIMIT);
+    assert_int_equal(skua_ev_unlisten(client.ev), SKUA_OK);
+    assert_int_equal(skua_ev_unlisten(client.ev), SKUA_ESTATE);
+    ev_run(loop, 0);
+}
+
+static void no_descriptors(void **state)
+{
+    (void)state;
+    sys.socket = no_socket;
+    make(&client, &bulk_handlers, &sys, false);
+    assert_int_equal(skua_ev_bind(client.ev, "127.0.0.1:0"), SKUA_ESYSTEM);
+    assert_int_equal(skua_ev_errno(client.ev), EMFILE);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, NULL, NULL), SKUA_OK);
+    assert_int_equal(client.closed, 0);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_ESYSTEM);
+    assert_true(client.last.conn == 0);
+}
+
+/* --- life --- */
+
+static void an_empty_driver_does_not_hold_the_loop(void **state)
+{
+    (void)state;
+    make(&client, &bulk_handlers, &sys, false);
+    ev_run(loop, 0);
+    assert_ptr_equal(skua_ev_loop(client.ev), loop);
+}
+
+static void on_established_free(struct skua_ev *ev, const struct skua_event *event)
+{
+    on_established(ev, event);
+    skua_ev_free(ev);
+    client.ev = NULL;
+    skua_ev_free(server.ev);
+    server.ev = NULL;
+}
+
+static void freed_in_a_handler(void **state)
+{
+    (void)state;
+    struct skua_ev_handlers handlers = bulk_handlers;
+    handlers.established = on_established_free;
+    serve(&echo_handlers, "127.0.0.1:0");
+    make(&client, &handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(client.established, 1);
+    assert_int_equal(client.closed, 0);
+}
+
+static void on_established_abort(struct skua_ev *ev, const struct skua_event *event)
+{
+    skua_stream stream;
+    size_t written;
+    struct skua_endpoint *ep = skua_ev_endpoint(ev);
+    on_established(ev, event);
+    assert_int_equal(skua_stream_open(ep, event->conn, 0, &stream), SKUA_OK);
+    assert_int_equal(skua_stream_write(ep, stream, "x", 1, &written), SKUA_OK);
+}
+
+static void on_readable_abort(struct skua_ev *ev, const struct skua_event *event)
+{
+    assert_int_equal(skua_conn_abort(skua_ev_endpoint(ev), event->conn, 77, "enough"), SKUA_OK);
+    skua_ev_free(ev); /* the RST leaves all the same */
+    server.ev = NULL;
+}
+
+static void aborted_and_freed_at_once(void **state)
+{
+    (void)state;
+    struct skua_ev_handlers aborts = echo_handlers;
+    struct skua_ev_handlers writes = bulk_handlers;
+    aborts.readable = on_readable_abort;
+    writes.established = on_established_abort;
+    serve(&aborts, "127.0.0.1:0");
+    make(&client, &writes, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_ECONNRESET);
+    assert_true(client.last.remote && client.last.application && client.last.code == 77);
+}
+
+static void on_pause_over(struct ev_loop *l, struct ev_timer *watcher, int revents)
+{
+    (void)watcher;
+    (void)revents;
+    ev_break(l, EVBREAK_ALL);
+}
+
+static void run_for(double seconds)
+{
+    struct ev_timer pause;
+    ev_timer_init(&pause, on_pause_over, seconds, 0.0);
+    ev_timer_start(loop, &pause);
+    ev_run(loop, 0);
+    ev_timer_stop(loop, &pause);
+}
+
+/* An idle connection costs nothing: the loop sleeps. */
+static void idle_means_asleep(void **state)
+{
+    (void)state;
+    struct skua_ev_handlers quiet = {.established = on_established, .closed = on_closed};
+    serve(&echo_handlers, "127.0.0.1:0");
+    make(&client, &quiet, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    run_for(1.0); /* handshake, MTU search */
+    assert_int_equal(client.established, 1);
+    unsigned before = ev_iteration(loop);
+    run_for(1.0);
+    assert_true(ev_iteration(loop) - before < 20);
+}
+
+/* --- connecting --- */
+
+/* Addresses that the name "many" has, in this order. */
+static struct sockaddr_in many[8];
+static size_t many_count;
+static struct addrinfo many_list[8];
+
+static int fake_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                            struct addrinfo **out)
+{
+    (void)service;
+    (void)hints;
+    if (strcmp(host, "many") != 0) {
+        return EAI_NONAME;
+    }
+    for (size_t i = 0; i < many_count; i++) {
+        many_list[i] = (struct addrinfo){.ai_addr = (struct sockaddr *)&many[i],
+                                         .ai_addrlen = sizeof many[i],
+                                         .ai_next = i + 1 < many_count ? &many_list[i + 1] : NULL};
+    }
+    *out = many_list;
+    return 0;
+}
+
+static void fake_freeaddrinfo(struct addrinfo *list)
+{
+    (void)list;
+}
+
+/* The name has 127.0.0.`last` among its addresses. */
+static void add_address(uint8_t last)
+{
+    many[many_count].sin_family = AF_INET;
+    many[many_count++].sin_addr.s_addr = htonl(UINT32_C(0x7f000000) | last);
+}
+
+static int setup_names(void **state)
+{
+    many_count = 0;
+    if (setup(state) != 0) {
+        return -1;
+    }
+    sys.getaddrinfo = fake_getaddrinfo;
+    sys.freeaddrinfo = fake_freeaddrinfo;
+    return 0;
+}
+
+/* A socket at 127.0.0.`last`, with the server's port, that never answers. */
+static int silent_socket(uint8_t last)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(listening.port)};
+    in.sin_addr.s_addr = htonl(UINT32_C(0x7f000000) | last);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    return fd;
+}
+
+static void on_established_close(struct skua_ev *ev, const struct skua_event *event)
+{
+    on_established(ev, event);
+    assert_int_equal(skua_conn_close(skua_ev_endpoint(ev), event->conn), SKUA_OK);
+}
+
+static const struct skua_ev_handlers close_handlers = {.established = on_established_close,
+                                                       .closed = on_closed};
+
+static void a_silent_address_is_overtaken(void **state)
+{
+    (void)state;
+    serve(&echo_handlers, "127.0.0.1:0");
+    int fd = silent_socket(9);
+    add_address(9);
+    add_address(1);
+    add_address(9);
+    make(&client, &close_handlers, &sys, false);
+    int user;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    config.user = &user;
+    skua_time begin = skua_ev_now(client.ev);
+    assert_int_equal(skua_ev_connect(client.ev, "many", listening.port, &config, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    skua_time took = skua_ev_now(client.ev) - begin;
+    assert_int_equal(client.established, 1);
+    assert_int_equal(client.closed, 1); /* of the one that was established */
+    assert_true(client.last.user == &user && client.last.conn == client.conn);
+    assert_int_equal(client.last.error, SKUA_OK);
+    assert_int_equal(server.incoming, 1);
+    assert_true(took >= 250 * SKUA_MSEC);
+    close(fd);
+}
+
+static void a_refusing_address_is_left_at_once(void **state)
+{
+    (void)state;
+    serve(&echo_handlers, "127.0.0.1:0");
+    for (uint8_t last = 8; last >= 2; last--) {
+        add_address(last); /* nobody there: ICMP, or REFUSE */
+    }
+    add_address(1);
+    make(&client, &close_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "many", listening.port, NULL, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(client.established, 1);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_OK);
+}
+
+static void all_refuse(void **state)
+{
+    (void)state;
+    int user;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    config.user = &user;
+    add_address(2);
+    add_address(3);
+    make(&client, &close_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "many", 9, &config, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(client.established, 0);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_ECONNREFUSED);
+    assert_ptr_equal(client.last.user, &user);
+}
+
+static void unknown_name(void **state)
+{
+    (void)state;
+    int user;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    config.user = &user;
+    make(&client, &close_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "nosuch", 9, &config, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_ENAME);
+    assert_true(client.last.conn == 0);
+    assert_ptr_equal(client.last.user, &user);
+    assert_string_equal(client.last.reason, gai_strerror(EAI_NONAME));
+}
+
+static void wrong_key(void **state)
+{
+    (void)state;
+    struct skua_secret_key secret;
+    struct skua_key key;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    skua_key_generate(&secret, skua_ev_rng());
+    skua_key_public(&key, &secret);
+    config.server_key = &key;
+    serve(&echo_handlers, "127.0.0.1:0");
+    int fd = silent_socket(9);
+    add_address(1);
+    add_address(9);
+    make(&client, &close_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "many", listening.port, &config, NULL), SKUA_OK);
+    memset(&key, 0, sizeof key); /* the driver has its own copy */
+    while (client.closed == 0) {
+        ev_run(loop, EVRUN_ONCE);
+    }
+    assert_int_equal(client.last.error, SKUA_EPEERKEY);
+    assert_memory_equal(&client.last.key, skua_endpoint_key(skua_ev_endpoint(server.ev)),
+                        sizeof key);
+    close(fd);
+}
+
+static void refused_by_the_program(void **state)
+{
+    (void)state;
+    static const struct skua_ev_handlers refuses = {.incoming = on_refuse};
+    serve(&refuses, "127.0.0.1:0");
+    make(&client, &(struct skua_ev_handlers){.established = on_established, .closed = on_closed},
+         &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(server.incoming, 1);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_ECONNREFUSED);
+}
+
+static void accepted_without_a_handler(void **state)
+{
+    (void)state;
+    struct skua_ev_handlers handlers = echo_handlers;
+    handlers.incoming = NULL;
+    serve(&handlers, "127.0.0.1:0");
+    make(&client, &bulk_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(client.got, BULK);
+}
+
+static void cancelled(void **state)
+{
+    (void)state;
+    uint64_t numbers[3];
+    listening.port = 0;
+    int fd = silent_socket(9);
+    struct sockaddr_in in;
+    socklen_t len = sizeof in;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    uint16_t port = ntohs(in.sin_port);
+    add_address(9);
+    make(&client, &close_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "many", port, NULL, &numbers[0]), SKUA_OK);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.9", port, NULL, &numbers[1]), SKUA_OK);
+    assert_int_equal(skua_ev_connect(client.ev, "many", port, NULL, &numbers[2]), SKUA_OK);
+    assert_int_equal(skua_ev_connect_cancel(client.ev, numbers[0]), SKUA_OK);
+    assert_int_equal(skua_ev_connect_cancel(client.ev, numbers[0]), SKUA_ECLOSED);
+    run_for(0.1);
+    assert_int_equal(skua_ev_connect_cancel(client.ev, numbers[1]), SKUA_OK);
+    assert_int_equal(skua_ev_connect_cancel(client.ev, numbers[2]), SKUA_OK);
+    assert_int_equal(skua_ev_connect_cancel(client.ev, 99), SKUA_ECLOSED);
+    ev_run(loop, 0); /* nothing holds it any more */
+    assert_int_equal(client.established + client.closed, 0);
+    close(fd);
+}
+
+static void connect_arguments(void **state)
+{
+    (void)state;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    make(&client, &close_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, NULL, 9, NULL, NULL), SKUA_EINVAL);
+    assert_int_equal(skua_ev_connect(client.ev, "", 9, NULL, NULL), SKUA_EINVAL);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 0, NULL, NULL), SKUA_EINVAL);
+    config.label = "a label that is longer than thirty-one bytes";
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, &config, NULL), SKUA_EINVAL);
+    config.label = NULL;
+    config.size = 0;
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, &config, NULL), SKUA_EINVAL);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define N(name) cmocka_unit_test_setup_teardown(name, setup_names, teardown)
+    const struct CMUnitTest tests[] = {
+        T(echo_over_ipv4),
+        T(echo_over_ipv6),
+        T(echo_over_a_dual_stack_wildcard),
+        T(echo_without_offload),
+        T(echo_over_a_failing_kernel),
+        T(making_fails),
+        T(every_allocation_fails),
+        T(binding),
+        T(no_descriptors),
+        T(an_empty_driver_does_not_hold_the_loop),
+        T(freed_in_a_handler),
+        T(aborted_and_freed_at_once),
+        T(idle_means_asleep),
+        N(a_silent_address_is_overtaken),
+        N(a_refusing_address_is_left_at_once),
+        N(all_refuse),
+        N(unknown_name),
+        N(wrong_key),
+        T(refused_by_the_program),
+        T(accepted_without_a_handler),
+        N(cancelled),
+        N(connect_arguments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
