@@ -45,19 +45,24 @@ static void drop_first(struct skua_recovery *rec)
     rec->sent.first++;
 }
 
+/* A lost packet's ACK still tells of a spurious loss for a while. */
+static bool is_worth_keeping(const struct skua_recovery *rec, const struct skua_sent *entry,
+                             skua_time now)
+{
+    if (entry->state != SKUA_SENT_LOST || (entry->flags & SKUA_SENT_IN_FLIGHT) == 0) {
+        return false;
+    }
+    skua_time pto = skua_rtt_pto(&rec->rtt, rec->max_ack_delay_ns);
+    return skua_time_sub(now, entry->u.fate.since) < skua_time_mul(pto, KEEP_LOST_PTOS);
+}
+
 void skua_recovery_drop_settled(struct skua_recovery *rec, skua_time now)
 {
     if (!is_drained(rec)) {
         return;
     }
-    skua_time keep = skua_time_mul(skua_rtt_pto(&rec->rtt, rec->max_ack_delay_ns), KEEP_LOST_PTOS);
-    while (rec->sent.first < rec->lowest) {
-        const struct skua_sent *entry = skua_sent_at(&rec->sent, rec->sent.first);
-        bool wait = entry->state == SKUA_SENT_LOST && (entry->flags & SKUA_SENT_IN_FLIGHT) != 0 &&
-                    skua_time_sub(now, entry->u.fate.since) < keep;
-        if (wait) {
-            return;
-        }
+    while (rec->sent.first < rec->lowest &&
+           !is_worth_keeping(rec, skua_sent_at(&rec->sent, rec->sent.first), now)) {
         drop_first(rec);
     }
 }
