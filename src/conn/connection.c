@@ -176,7 +176,7 @@ void skua_connection_free(struct skua_connection *c)
     skua_streams_deinit(&c->streams);
     skua_list_remove(&c->outbox.node);
     skua_list_remove(&c->link);
-    skua_list_remove(&c->event_link);
+    skua_list_remove(&c->outbox.event_node);
     skua_list_remove(&c->loan_link);
     if (c->close.reason != NULL) {
         skua_heap_put(heap, c->close.reason, SKUA_LIMIT_REASON_MAX + 1);

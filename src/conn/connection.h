@@ -123,13 +123,12 @@ struct skua_counters {
 struct skua_connection {
     struct skua_env *env;
     struct skua_outbox outbox;
-    struct skua_node all_link;   /* for the owner's lists: all connections */
-    struct skua_node link;       /* for the owner's lists: ready to send */
-    struct skua_node event_link; /* for the owner's lists: has events */
-    struct skua_node loan_link;  /* on env->loans while streams hold borrowed bytes */
-    struct skua_timer timer;     /* for the owner's timer heap */
-    skua_conn handle;            /* what the application calls it */
-    void *user;                  /* the application's pointer */
+    struct skua_node all_link;  /* for the owner's lists: all connections */
+    struct skua_node link;      /* for the owner's lists: ready to send */
+    struct skua_node loan_link; /* on env->loans while streams hold borrowed bytes */
+    struct skua_timer timer;    /* for the owner's timer heap */
+    skua_conn handle;           /* what the application calls it */
+    void *user;                 /* the application's pointer */
     enum skua_state state;
     bool is_server;
     bool confirmed;                  /* the handshake is (RFC 9001 §4.1.2 in spirit) */

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/blocks.h"
 #include "base/list.h"
+#include "conn/outbox.h"
 #include "crypto/aead.h"
 #include "crypto/keypair.h"
 
@@ -23,7 +24,7 @@ struct skua_env {
     uint8_t suites;                /* ciphers allowed, bits of enum skua_suite */
     skua_time now;                 /* of the last I/O verb: dates what API calls do */
     struct skua_node loans;        /* connections whose streams hold borrowed bytes */
-    struct skua_node dirty;        /* outboxes with marks */
+    struct skua_outlists out;      /* what connections leave to be done */
 };
 
 #endif

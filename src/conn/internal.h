@@ -10,7 +10,7 @@
 
 static inline void skua_conn_mark(struct skua_connection *c, unsigned marks)
 {
-    skua_outbox_mark(&c->outbox, &c->env->dirty, marks);
+    skua_outbox_mark(&c->outbox, &c->env->out, marks);
 }
 
 static inline void skua_conn_trace(const struct skua_connection *c, enum skua_trace_type type,

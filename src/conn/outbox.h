@@ -13,20 +13,31 @@ enum skua_mark {
     SKUA_MARK_SEND = 1,     /* there may be something to send */
     SKUA_MARK_DEADLINE = 2, /* the deadline may have changed */
     SKUA_MARK_EVENT = 4,    /* there is an event to poll */
-    SKUA_MARK_ENDED = 8,    /* the transport is over: skua_connection_ending tells how */
+    SKUA_MARK_ENDED = 8,    /* the transport is over: connection.h's close state tells how */
     SKUA_MARK_BATCH = 16    /* a datagram was taken in: skua_connection_batch_end is due */
 };
 
-struct skua_outbox {
-    struct skua_node node; /* on the environment's `dirty` list while `marks` is not 0 */
-    unsigned marks;        /* enum skua_mark bits */
+/* Where outboxes put themselves. */
+struct skua_outlists {
+    struct skua_node dirty;  /* outboxes with marks, by `node` */
+    struct skua_node events; /* outboxes that may have an event to poll, by `event_node` */
 };
 
-static inline void skua_outbox_mark(struct skua_outbox *outbox, struct skua_node *dirty,
+struct skua_outbox {
+    struct skua_node node;       /* on `dirty` while `marks` is not 0 */
+    struct skua_node event_node; /* on `events` from SKUA_MARK_EVENT until polled empty */
+    unsigned marks;              /* enum skua_mark bits, but for EVENT: its list says it */
+};
+
+static inline void skua_outbox_mark(struct skua_outbox *outbox, struct skua_outlists *lists,
                                     unsigned marks)
 {
-    if (outbox->marks == 0) {
-        skua_list_push_back(dirty, &outbox->node);
+    if ((marks & SKUA_MARK_EVENT) != 0 && !skua_list_is_linked(&outbox->event_node)) {
+        skua_list_push_back(&lists->events, &outbox->event_node);
+    }
+    marks &= ~(unsigned)SKUA_MARK_EVENT;
+    if (outbox->marks == 0 && marks != 0) {
+        skua_list_push_back(&lists->dirty, &outbox->node);
     }
     outbox->marks |= marks;
 }

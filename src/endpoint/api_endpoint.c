@@ -37,7 +37,8 @@ static void init_env(struct skua_env *env, const struct skua_config *config)
         config->max_udp_payload != 0 ? config->max_udp_payload : SKUA_LIMIT_UDP_MAX;
     uint8_t available = skua_suites_available();
     env->suites = config->suites != 0 ? config->suites & available : available;
-    skua_list_init(&env->dirty);
+    skua_list_init(&env->out.dirty);
+    skua_list_init(&env->out.events);
     skua_list_init(&env->loans);
 }
 
@@ -55,7 +56,6 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
     skua_time_wait_init(&ep->time_wait, heap, ep->env.hash_key);
     skua_list_init(&ep->conns);
     skua_list_init(&ep->ready);
-    skua_list_init(&ep->events);
 }
 
 enum skua_err skua_endpoint_new(struct skua_endpoint **out, const struct skua_config *config)

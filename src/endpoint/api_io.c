@@ -120,7 +120,7 @@ void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path, 
 
 skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep)
 {
-    if (!skua_list_empty(&ep->env.dirty) || !skua_list_empty(&ep->ready) ||
+    if (!skua_list_empty(&ep->env.out.dirty) || !skua_list_empty(&ep->ready) ||
         !skua_list_empty(&ep->syns.due) || ep->answers.count > 0) {
         return 0;
     }
@@ -187,10 +187,10 @@ static bool poll_one(struct skua_endpoint *ep, struct skua_connection *c, struct
 
 bool skua_endpoint_poll_event(struct skua_endpoint *ep, struct skua_event *event)
 {
-    skua_outbox_collect_events(ep);
     struct skua_node *node;
-    while ((node = skua_list_first(&ep->events)) != NULL) {
-        struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, event_link);
+    while ((node = skua_list_first(&ep->env.out.events)) != NULL) {
+        struct skua_outbox *outbox = SKUA_CONTAINER_OF(node, struct skua_outbox, event_node);
+        struct skua_connection *c = SKUA_CONTAINER_OF(outbox, struct skua_connection, outbox);
         if (poll_one(ep, c, event)) {
             return true;
         }

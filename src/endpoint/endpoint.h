@@ -40,7 +40,6 @@ struct skua_endpoint {
     struct skua_timers timers;       /* one timer per connection */
     struct skua_node conns;          /* every connection, by `all_link` of struct member */
     struct skua_node ready;          /* connections that may have something to send, round robin */
-    struct skua_node events;         /* connections with something to poll */
     struct skua_syn_queue syns;      /* half-open entries */
     struct skua_time_wait time_wait; /* records */
     struct skua_answers answers;     /* REFUSE, VERSIONS, repeats of records */
@@ -79,9 +78,6 @@ enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct sku
 enum skua_err skua_outbox_adopt(struct skua_endpoint *ep, struct skua_connection *c);
 /* Carries out every mark. */
 void skua_outbox_drain(struct skua_endpoint *ep, skua_time now);
-/* Puts connections with SKUA_MARK_EVENT on the list of events, and leaves their other marks for the
- * next drain: polling does not know the time. */
-void skua_outbox_collect_events(struct skua_endpoint *ep);
 /* Ends the handle of a connection and of its streams: the application cannot name it any more. */
 void skua_outbox_disown(struct skua_endpoint *ep, struct skua_connection *c);
 

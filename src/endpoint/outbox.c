@@ -100,9 +100,6 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
     if ((marks & SKUA_MARK_SEND) != 0 && !skua_list_is_linked(&c->link)) {
         skua_list_push_back(&ep->ready, &c->link);
     }
-    if ((marks & SKUA_MARK_EVENT) != 0 && !skua_list_is_linked(&c->event_link)) {
-        skua_list_push_back(&ep->events, &c->event_link);
-    }
     enum skua_err err = skua_timers_set(&ep->timers, &c->timer, skua_connection_deadline(c));
     SKUA_ASSERT(err == SKUA_OK);
 }
@@ -110,24 +107,8 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
 void skua_outbox_drain(struct skua_endpoint *ep, skua_time now)
 {
     struct skua_node *node;
-    while ((node = skua_list_pop_front(&ep->env.dirty)) != NULL) {
+    while ((node = skua_list_pop_front(&ep->env.out.dirty)) != NULL) {
         struct skua_outbox *outbox = SKUA_CONTAINER_OF(node, struct skua_outbox, node);
         carry_out(ep, SKUA_CONTAINER_OF(outbox, struct skua_connection, outbox), now);
-    }
-}
-
-void skua_outbox_collect_events(struct skua_endpoint *ep)
-{
-    struct skua_node *node = skua_list_first(&ep->env.dirty);
-    for (; node != NULL; node = skua_list_next(&ep->env.dirty, node)) {
-        struct skua_outbox *outbox = SKUA_CONTAINER_OF(node, struct skua_outbox, node);
-        struct skua_connection *c = SKUA_CONTAINER_OF(outbox, struct skua_connection, outbox);
-        if ((outbox->marks & SKUA_MARK_EVENT) != 0) {
-            outbox->marks &= ~(unsigned)SKUA_MARK_EVENT;
-            outbox->marks |= SKUA_MARK_DEADLINE; /* it stays on the list: no mark may be lost */
-            if (!skua_list_is_linked(&c->event_link)) {
-                skua_list_push_back(&ep->events, &c->event_link);
-            }
-        }
     }
 }
