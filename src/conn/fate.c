@@ -75,9 +75,6 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
     skua_cc_on_loss(&c->cc, &cc_loss, now);
     c->count.congestion_events += c->cc.congestion_events - events;
     c->count.persistent_congestions += c->cc.persistent_events - persistent;
-    if (loss->persistent) {
-        skua_rtt_restart_min(&c->recovery.rtt);
-    }
     uint32_t old = c->pmtud.mtu;
     if (skua_pmtud_on_packet_lost(&c->pmtud, loss->size_min, loss->packets, loss->largest_sent,
                                   now)) {

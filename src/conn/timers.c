@@ -67,6 +67,27 @@ static skua_time hint_deadline(const struct skua_connection *c)
     return skua_time_add(c->life.hint_at, skua_time_max(patience, HINT_PATIENCE_NS));
 }
 
+/* What a busy connection needs and a quiet one does not (rings of packet numbers) is given back
+ * when stragglers are no longer expected. It happens once per pause: then there is nothing left to
+ * give. */
+static skua_time trim_deadline(const struct skua_connection *c)
+{
+    if (c->recovery.sent.cap == 0 || c->recovery.eliciting_in_flight > 0) {
+        return SKUA_NEVER;
+    }
+    skua_time quiet = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
+    return skua_time_add(skua_time_max(c->life.received_at, c->life.sent_at),
+                         skua_time_max(quiet, SKUA_SEC));
+}
+
+static void run_trim(struct skua_connection *c, skua_time now)
+{
+    if (trim_deadline(c) <= now) {
+        skua_recovery_trim(&c->recovery, now);
+        skua_replay_trim(&c->rx.replay, &c->env->heap);
+    }
+}
+
 /* The peer's credit is all that holds us back, and nothing in flight would bring an answer. */
 static bool is_stuck(const struct skua_connection *c)
 {
@@ -92,6 +113,7 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
     at = skua_time_min(at, user_deadline(c));
     at = skua_time_min(at, hint_deadline(c));
     at = skua_time_min(at, c->life.keepalive_at);
+    at = skua_time_min(at, trim_deadline(c));
     if (skua_tx_may_probe(c)) {
         at = skua_time_min(at, skua_pmtud_deadline(&c->pmtud));
     }
@@ -161,6 +183,7 @@ void skua_connection_on_timeout(struct skua_connection *c, skua_time now)
     skua_fate_on_timeout(c, now);
     run_keepalive(c, now);
     run_blocked(c, now);
+    run_trim(c, now);
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
 }
 
