@@ -170,7 +170,6 @@ enum skua_code skua_streams_on_max_streams(struct skua_streams *streams, unsigne
         return SKUA_CODE_FRAME_ENCODING;
     }
     struct skua_stream_kind *kind = &streams->kinds[uni];
-    max = max < SKUA_STREAM_INDEX_MAX ? max : SKUA_STREAM_INDEX_MAX;
     if (max > kind->own_limit) {
         kind->own_limit = max;
         kind->blocked_said = false;

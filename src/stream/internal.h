@@ -10,8 +10,8 @@
 /* An id's parts; see stream.h. */
 enum { SKUA_STREAM_ID_BITS = 3, SKUA_STREAM_ID_MESSAGE = 4 };
 
-/* Most streams of a kind: larger indexes have no id. */
-#define SKUA_STREAM_INDEX_MAX (UINT64_C(1) << (62 - SKUA_STREAM_ID_BITS))
+SKUA_STATIC_ASSERT(SKUA_STREAM_COUNT_MAX <= UINT64_C(1) << (62 - SKUA_STREAM_ID_BITS),
+                   "the id of each stream allowed fits a varint");
 
 static inline uint64_t skua_stream_id_index(uint64_t id)
 {

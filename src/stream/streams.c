@@ -167,7 +167,7 @@ bool skua_streams_release(struct skua_stream *stream)
 uint64_t skua_stream_kind_limit(const struct skua_stream_kind *kind)
 {
     uint64_t limit = kind->peer_gone + kind->peer_max;
-    return limit < SKUA_STREAM_INDEX_MAX ? limit : SKUA_STREAM_INDEX_MAX;
+    return limit < SKUA_STREAM_COUNT_MAX ? limit : SKUA_STREAM_COUNT_MAX;
 }
 
 /* A stream that the peer has just opened. */
