@@ -124,7 +124,7 @@ static bool give_verdicts(struct skua_receiver *receiver, struct skua_outcomes *
         }
         if (count > 0 && (count == SKUA_FILE_VERDICTS_PER_RECORD || i + 1 == outcomes->count)) {
             const size_t len = skua_file_put_verdicts(record, sizeof record, verdicts, count);
-            ok = skua_control_send(&session->control, record, len);
+            ok = skua_file_control_send(&session->control, record, len);
             count = 0;
         }
         skua_session_outcome(session, outcome, !notice);
@@ -186,7 +186,7 @@ static bool drain_stream(struct inlet *inlet)
     struct skua_session *session = inlet->receiver->session;
     bool broken = false;
     bool more = !inlet->ended;
-    while (more && skua_control_queued(&session->control) < SKUA_CONTROL_QUEUE_HIGH) {
+    while (more && skua_file_control_queued(&session->control) < SKUA_FILE_CONTROL_QUEUE_HIGH) {
         if (inlet->filling == NULL) {
             inlet->filling = skua_buffers_get(session->buffers, session->held);
             if (inlet->filling == NULL) {
@@ -195,6 +195,12 @@ static bool drain_stream(struct inlet *inlet)
             session->held++;
         }
         more = take_some(inlet, &broken);
+    }
+    if (inlet->filling != NULL && inlet->filling->len == 0) {
+        /* An idle stream keeps no buffer that another may be waiting for. */
+        skua_buffers_put(session->buffers, inlet->filling);
+        session->held--;
+        inlet->filling = NULL;
     }
     return !broken;
 }
@@ -344,10 +350,11 @@ static void done_finish(struct skua_job *job)
     }
     bool ok = give_verdicts(receiver, &finish->outcomes);
     const size_t len = skua_file_put_done(record, sizeof record, &receiver->done);
-    ok = ok && skua_control_send(&session->control, record, len);
+    ok = ok && skua_file_control_send(&session->control, record, len);
     if (!ok) {
         skua_session_fail(session, SKUA_FILE_ABORT_INTERNAL, "out of memory");
         return;
     }
+    skua_session_finish(session);
     session->ops->done(session);
 }

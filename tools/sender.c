@@ -237,7 +237,7 @@ static void send_sent(struct skua_sender *sender)
     sender->sent = true;
     session->progress.all_sent = true;
     session->ops->totals(session, &totals);
-    if (!skua_control_send(&session->control, record, len)) {
+    if (!skua_file_control_send(&session->control, record, len)) {
         skua_session_fail(session, SKUA_FILE_ABORT_INTERNAL, "control stream broken off");
     }
 }
@@ -365,7 +365,7 @@ static void done_measure(struct skua_job *job)
     }
     session->ops->totals(session, &measure->totals);
     const size_t len = skua_file_put_totals(record, sizeof record, &measure->totals);
-    if (!skua_control_send(&session->control, record, len)) {
+    if (!skua_file_control_send(&session->control, record, len)) {
         skua_session_fail(session, SKUA_FILE_ABORT_INTERNAL, "control stream broken off");
     }
 }
@@ -412,6 +412,7 @@ bool skua_sender_on_done(struct skua_sender *sender, const uint8_t *body, size_t
         done.stored + done.failed != sender->verdicts) {
         return false;
     }
+    skua_session_finish(sender->session);
     sender->session->ops->done(sender->session);
     return true;
 }

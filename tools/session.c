@@ -23,7 +23,7 @@ enum skua_err skua_session_init(struct skua_session *session,
         .keep_names = config->keep_names,
     };
     atomic_init(&session->cancel, false);
-    skua_control_init(&session->control, config->ep);
+    skua_file_control_init(&session->control, config->ep);
     session->buffers->users++;
     return skua_conn_export(config->ep, config->conn, SKUA_FILE_EXPORT_LABEL, session->key.bytes,
                             sizeof session->key.bytes);
@@ -36,7 +36,7 @@ static void clean_up(struct skua_session *session)
     skua_receiver_free(session->receiver);
     session->sender = NULL;
     session->receiver = NULL;
-    skua_control_deinit(&session->control);
+    skua_file_control_deinit(&session->control);
     sodium_memzero(&session->key, sizeof session->key);
     session->buffers->users--;
     session->ops->gone(session);
@@ -90,9 +90,14 @@ void skua_session_stop(struct skua_session *session)
 
 void skua_session_fail(struct skua_session *session, enum skua_file_abort code, const char *why)
 {
-    if (!session->stopping) {
+    if (!session->stopping && !session->finished) {
         session->ops->failed(session, code, why);
     }
+}
+
+void skua_session_finish(struct skua_session *session)
+{
+    session->finished = true;
 }
 
 void skua_session_outcome(struct skua_session *session, const struct skua_outcome *outcome,
@@ -119,7 +124,7 @@ bool skua_session_request(struct skua_session *session, const struct skua_file_r
     }
     const size_t len =
         skua_file_put_request(record, SKUA_FILE_CONTROL_MAX + SKUA_FILE_HEAD_LEN, request);
-    const bool ok = len > 0 && skua_control_send(&session->control, record, len);
+    const bool ok = len > 0 && skua_file_control_send(&session->control, record, len);
     free(record);
     return ok;
 }
@@ -129,7 +134,7 @@ bool skua_session_reply(struct skua_session *session, enum skua_file_status stat
     const struct skua_file_reply reply = {.version = SKUA_FILE_VERSION, .status = status};
     uint8_t record[32];
     const size_t len = skua_file_put_reply(record, sizeof record, &reply);
-    return skua_control_send(&session->control, record, len);
+    return skua_file_control_send(&session->control, record, len);
 }
 
 bool skua_session_send(struct skua_session *session, const struct skua_store *store,
@@ -227,7 +232,7 @@ static bool on_record(void *user, enum skua_file_record type, const uint8_t *bod
     if (!good) {
         skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL, "malformed or unexpected record");
     }
-    return good && !session->stopping;
+    return good && !session->stopping && !session->finished;
 }
 
 /* --- events --- */
@@ -264,7 +269,7 @@ static void on_readable(struct skua_session *session, skua_stream stream)
         }
         return;
     }
-    if (!skua_control_read(&session->control, on_record, session)) {
+    if (!skua_file_control_read(&session->control, on_record, session)) {
         skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL, "control stream broken off");
     }
 }
@@ -272,7 +277,7 @@ static void on_readable(struct skua_session *session, skua_stream stream)
 static void on_writable(struct skua_session *session, skua_stream stream)
 {
     if (stream == session->control.stream) {
-        if (!skua_control_flush(&session->control)) {
+        if (!skua_file_control_flush(&session->control)) {
             skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL, "control stream broken off");
         } else if (session->receiver != NULL) {
             skua_receiver_pump(session->receiver);
@@ -284,7 +289,7 @@ static void on_writable(struct skua_session *session, skua_stream stream)
 
 void skua_session_on_event(struct skua_session *session, const struct skua_event *event)
 {
-    if (session->stopping) {
+    if (session->stopping || session->finished) {
         return;
     }
     switch (event->type) {

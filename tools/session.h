@@ -20,7 +20,7 @@
 #include <skua/skua.h>
 
 #include "buffers.h"
-#include "control.h"
+#include "file_control.h"
 #include "file_mac.h"
 #include "outcome.h"
 #include "pool.h"
@@ -48,7 +48,7 @@ struct skua_session_ops {
     void (*outcome)(struct skua_session *session, const struct skua_outcome *outcome, bool here);
     /* How much there is in all, as far as known. */
     void (*totals)(struct skua_session *session, const struct skua_file_totals *totals);
-    /* Everything is stored, and everybody knows. Close the connection. */
+    /* Everything is stored, and everybody knows. Close the connection (the session is finished). */
     void (*done)(struct skua_session *session);
     /* The peer violates the protocol, or memory is short: abort the connection with the code. */
     void (*failed)(struct skua_session *session, enum skua_file_abort code, const char *why);
@@ -72,11 +72,12 @@ struct skua_session {
     skua_conn conn;
     struct skua_pool *pool;
     struct skua_buffers *buffers;
-    struct skua_control control;
+    struct skua_file_control control;
     struct skua_file_key key;       /* of the tags; valid from start */
     bool server;                    /* this side answers requests */
     bool keep_names;                /* outcomes carry paths */
     bool requested;                 /* server: a REQUEST has come */
+    bool finished;                  /* skua_session_finish was called */
     bool stopping;                  /* skua_session_stop was called */
     atomic_bool cancel;             /* the same, for workers */
     size_t jobs;                    /* on workers */
@@ -121,6 +122,9 @@ bool skua_session_receive(struct skua_session *session, const struct skua_store 
 /* Hands in an event of the connection: STREAM, READABLE, WRITABLE, ACKED, STREAMS, STOPPED. Others
  * are the owner's. */
 void skua_session_on_event(struct skua_session *session, const struct skua_event *event);
+
+/* The owner is about to close the connection in order: events mean nothing any more. */
+void skua_session_finish(struct skua_session *session);
 
 /* The connection is closed or aborted (lent memory is free again). Workers finish, temporary files
  * go, then `gone` is called, never before this returns. Idempotent. */

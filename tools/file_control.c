@@ -1,21 +1,21 @@
-/* The control stream (control.h). */
-#include "control.h"
+/* The control stream (file_control.h). */
+#include "file_control.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { ROOM_MIN = 4096 };
 
-void skua_control_init(struct skua_control *control, struct skua_endpoint *ep)
+void skua_file_control_init(struct skua_file_control *control, struct skua_endpoint *ep)
 {
-    *control = (struct skua_control){.ep = ep};
+    *control = (struct skua_file_control){.ep = ep};
 }
 
-void skua_control_deinit(struct skua_control *control)
+void skua_file_control_deinit(struct skua_file_control *control)
 {
     free(control->out);
     free(control->in);
-    *control = (struct skua_control){.ep = control->ep};
+    *control = (struct skua_file_control){.ep = control->ep};
 }
 
 /* Makes room for `len` more bytes behind `used`. */
@@ -37,12 +37,12 @@ static bool reserve(uint8_t **buffer, size_t *room, size_t used, size_t len)
     return true;
 }
 
-size_t skua_control_queued(const struct skua_control *control)
+size_t skua_file_control_queued(const struct skua_file_control *control)
 {
     return control->out_len - control->out_at;
 }
 
-bool skua_control_flush(struct skua_control *control)
+bool skua_file_control_flush(struct skua_file_control *control)
 {
     while (control->out_at < control->out_len) {
         size_t written = 0;
@@ -62,10 +62,10 @@ bool skua_control_flush(struct skua_control *control)
     return true;
 }
 
-bool skua_control_send(struct skua_control *control, const uint8_t *record, size_t len)
+bool skua_file_control_send(struct skua_file_control *control, const uint8_t *record, size_t len)
 {
     if (control->out_at > 0 && control->out_room - control->out_len < len) {
-        memmove(control->out, control->out + control->out_at, skua_control_queued(control));
+        memmove(control->out, control->out + control->out_at, skua_file_control_queued(control));
         control->out_len -= control->out_at;
         control->out_at = 0;
     }
@@ -74,11 +74,12 @@ bool skua_control_send(struct skua_control *control, const uint8_t *record, size
     }
     memcpy(control->out + control->out_len, record, len);
     control->out_len += len;
-    return skua_control_flush(control);
+    return skua_file_control_flush(control);
 }
 
 /* Calls the handler for each whole record in `in`. */
-static bool handle_records(struct skua_control *control, skua_control_handler *handler, void *user)
+static bool handle_records(struct skua_file_control *control, skua_file_control_handler *handler,
+                           void *user)
 {
     size_t at = 0;
     while (control->in_len - at >= SKUA_FILE_HEAD_LEN) {
@@ -100,7 +101,8 @@ static bool handle_records(struct skua_control *control, skua_control_handler *h
     return true;
 }
 
-bool skua_control_read(struct skua_control *control, skua_control_handler *handler, void *user)
+bool skua_file_control_read(struct skua_file_control *control, skua_file_control_handler *handler,
+                            void *user)
 {
     /* A record's head was checked before more of its body is read, so `in` stays within the largest
      * record and one reading step. */
