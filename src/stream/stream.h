@@ -111,4 +111,6 @@ struct skua_stream {
     struct skua_recv_side recv;
 };
 
+SKUA_STATIC_ASSERT(sizeof(struct skua_stream) <= 480, "a peer may have a thousand of them open");
+
 #endif
