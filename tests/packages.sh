@@ -33,6 +33,7 @@ missing_packages() {
       pkg-config --exists cmocka 2>/dev/null || echo libcmocka-dev
       ;;
     clang) command -v clang >/dev/null || echo clang ;;
+    source) command -v dpkg-source >/dev/null || echo dpkg-dev ;;
     coverage) command -v gcovr >/dev/null || echo gcovr ;;
     esac
   done
