@@ -276,9 +276,13 @@ static void echo_without_offload(void **state)
 static uint64_t chaos;
 static unsigned failures;
 
-/* One call in `n` fails with any errno. */
+/* One call in `n` fails with any errno, until all bytes are there: how the close copes with loss is
+ * the protocol's business, and takes its time. */
 static bool fails(unsigned n)
 {
+    if (client.got == BULK) {
+        return false;
+    }
     chaos = chaos * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     if ((chaos >> 33) % n != 0) {
         return false;
