@@ -14,7 +14,7 @@ mkdir -p "$work/bin"
 DESTDIR="$work/stage" "$cmake" --install "$build" --prefix /usr >"$work/install.log"
 mv "$work/stage/usr" "$work/tree" # an installed tree can be moved
 pc=$(dirname "$(find "$work/tree" -name skua.pc)")
-PKG_CONFIG_PATH=$pc
+PKG_CONFIG_PATH=$pc${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 LD_LIBRARY_PATH=$(dirname "$pc")
 export PKG_CONFIG_PATH LD_LIBRARY_PATH
 
