@@ -6,6 +6,9 @@
 
 #include "sink.h"
 
+/* Held at a time, 8 MiB: a disk that is behind is not helped by more. */
+enum { BUFFERS_MAX = 32 };
+
 /* A data stream and what stores its files. */
 struct inlet {
     struct skua_job job; /* feeds `storing` to the sink */
@@ -188,7 +191,9 @@ static bool drain_stream(struct inlet *inlet)
     bool more = !inlet->ended;
     while (more && skua_file_control_queued(&session->control) < SKUA_FILE_CONTROL_QUEUE_HIGH) {
         if (inlet->filling == NULL) {
-            inlet->filling = skua_buffers_get(session->buffers, session->held);
+            if (session->held < BUFFERS_MAX) {
+                inlet->filling = skua_buffers_get(session->buffers, session->held);
+            }
             if (inlet->filling == NULL) {
                 break;
             }
