@@ -43,6 +43,34 @@ static const struct vector VECTORS[] = {
      .sealed = "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
                "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
                "76fc6ece0f4e1768cddf8853bb2d551b"},
+    /* draft-irtf-cfrg-aegis-aead, AEGIS-128L with 256-bit tags: test vectors 1 to 4 */
+    {.suite = SKUA_SUITE_AEGIS_128L,
+     .key = "10010000000000000000000000000000",
+     .nonce = "10000200000000000000000000000000",
+     .ad = "",
+     .text = "00000000000000000000000000000000",
+     .sealed = "c1c0e58bd913006feba00f4b3cc3594e"
+               "25835bfbb21632176cf03840687cb968cace4617af1bd0f7d064c639a5c79ee4"},
+    {.suite = SKUA_SUITE_AEGIS_128L,
+     .key = "10010000000000000000000000000000",
+     .nonce = "10000200000000000000000000000000",
+     .ad = "",
+     .text = "",
+     .sealed = "1360dc9db8ae42455f6e5b6a9d488ea4f2184c4e12120249335c4ee84bafe25d"},
+    {.suite = SKUA_SUITE_AEGIS_128L,
+     .key = "10010000000000000000000000000000",
+     .nonce = "10000200000000000000000000000000",
+     .ad = "0001020304050607",
+     .text = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+     .sealed = "79d94593d8c2119d7e8fd9b8fc77845c5c077a05b2528b6ac54b563aed8efe84"
+               "022cb796fe7e0ae1197525ff67e309484cfbab6528ddef89f17d74ef8ecd82b3"},
+    {.suite = SKUA_SUITE_AEGIS_128L,
+     .key = "10010000000000000000000000000000",
+     .nonce = "10000200000000000000000000000000",
+     .ad = "0001020304050607",
+     .text = "000102030405060708090a0b0c0d",
+     .sealed = "79d94593d8c2119d7e8fd9b8fc77"
+               "86f1b80bfb463aba711d15405d094baf4a55a15dbfec81a76f35ed0b9c8b04ac"},
 };
 
 static void published_vectors(void **state)
@@ -55,14 +83,15 @@ static void published_vectors(void **state)
             continue;
         }
         struct skua_aead_key key = {.suite = v->suite, .id = skua_aead_next_id(&cache)};
+        const size_t tag_len = skua_suite_info(v->suite)->tag_len;
         uint8_t packet[256];
         unhex(key.key, sizeof key.key, v->key);
         unhex(key.iv, sizeof key.iv, v->nonce);
         size_t ad_len = unhex(packet, sizeof packet, v->ad);
         size_t len = unhex(packet + ad_len, sizeof packet - ad_len, v->text);
         skua_aead_seal(&cache, &key, 0, packet, ad_len, len);
-        assert_hex(packet + ad_len, len + 16, v->sealed);
-        assert_true(skua_aead_open(&cache, &key, 0, packet, ad_len, len + 16));
+        assert_hex(packet + ad_len, len + tag_len, v->sealed);
+        assert_true(skua_aead_open(&cache, &key, 0, packet, ad_len, len + tag_len));
         assert_hex(packet + ad_len, len, v->text);
         assert_hex(packet, ad_len, v->ad);
     }
@@ -182,6 +211,13 @@ static void suites(void **state)
     assert_int_equal(skua_suite_choose(0xf8, 0xf8), 0);
     assert_int_equal(skua_suites_available() & SKUA_SUITE_CHACHA20_POLY1305, 1);
     assert_int_equal(skua_suites_available() & ~all, 0);
+#ifdef crypto_aead_aegis128l_KEYBYTES
+    /* Hardware AES gives both. */
+    assert_int_equal((skua_suites_available() & SKUA_SUITE_AEGIS_128L) != 0,
+                     (skua_suites_available() & SKUA_SUITE_AES_256_GCM) != 0);
+#else
+    assert_int_equal(skua_suites_available() & SKUA_SUITE_AEGIS_128L, 0);
+#endif
     assert_null(skua_suite_info(0));
     assert_null(skua_suite_info(3));
     assert_null(skua_suite_info(8));
