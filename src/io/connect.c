@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/time.h"
 #include "io/address.h"
 #include "io/driver.h"
@@ -243,6 +244,31 @@ void skua_connector_run(struct skua_connector *connector, skua_time now)
 {
     while (skua_connector_next(connector) <= now) {
         advance(connector, first_of(&connector->waiting), now);
+    }
+}
+
+/* Whether a try of the attempt is under way to `remote`. */
+static bool tries_address(const struct skua_attempt *a, const struct skua_addr *remote)
+{
+    for (unsigned i = 0; i < a->next_addr; i++) {
+        if (a->tries[i].conn != 0 && skua_addr_equal(&a->addrs[i], remote)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void skua_connector_hint(struct skua_connector *connector, const struct skua_addr *remote)
+{
+    struct skua_node *next;
+    for (struct skua_node *n = connector->waiting.next; n != &connector->waiting; n = next) {
+        struct skua_attempt *a = SKUA_CONTAINER_OF(n, struct skua_attempt, place);
+        next = n->next;
+        if (a->next_at != 0 && tries_address(a, remote)) {
+            a->next_at = 0; /* at once, and so first in the list */
+            skua_list_remove(n);
+            skua_list_push_front(&connector->waiting, n);
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 /* Connecting by name: RFC 8305 over connections of the endpoint.
  *
  * An attempt looks its host up, orders the addresses so that the families alternate (§4), and
- * starts a try, which is one connection, every 250 ms (§5) or as soon as all before have failed.
- * The first try that is established wins; the others are aborted. The program sees one event. The
- * table from connections to tries answers whether an event belongs to an attempt. */
+ * starts a try, which is one connection, every 250 ms (§5), as soon as all before have failed, or
+ * when ICMP says that one of them will. The first try that is established wins; the others are
+ * aborted. The program sees one event. The table from connections to tries answers whether an event
+ * belongs to an attempt. */
 #ifndef SKUA_IO_CONNECT_H
 #define SKUA_IO_CONNECT_H
 
@@ -42,6 +43,10 @@ skua_time skua_connector_next(const struct skua_connector *connector);
 
 /* Starts the tries that are due. */
 void skua_connector_run(struct skua_connector *connector, skua_time now);
+
+/* ICMP said that `remote` cannot be reached. Nobody vouches for that, so its try goes on; but what
+ * waits for it need not wait any longer. */
+void skua_connector_hint(struct skua_connector *connector, const struct skua_addr *remote);
 
 /* Looks at an event of the endpoint. False where it is a try's and the program need not know; else
  * it may have been changed to tell the attempt's end. */

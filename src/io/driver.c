@@ -94,6 +94,7 @@ static void on_icmp(void *user, const struct skua_socket *sock, const struct sku
     ev->stats.icmp_errors++;
     switch (error) {
     case ECONNREFUSED:
+        skua_connector_hint(&ev->connector, remote);
         skua_endpoint_hint(ev->ep, &path, SKUA_HINT_PORT_UNREACHABLE, ev->now);
         break;
     case EHOSTUNREACH:
@@ -102,6 +103,7 @@ static void on_icmp(void *user, const struct skua_socket *sock, const struct sku
     case ENONET:
     case ENOPROTOOPT:
     case EACCES:
+        skua_connector_hint(&ev->connector, remote);
         skua_endpoint_hint(ev->ep, &path, SKUA_HINT_UNREACHABLE, ev->now);
         break;
     default:
