@@ -43,14 +43,37 @@ static const crypto_aead_aes256gcm_state *expanded(struct skua_aead_cache *cache
     return &cache->state[slot];
 }
 
+/* The word whose bytes in memory are `value` in big-endian order. */
+static uint64_t big_endian(uint64_t value)
+{
+    uint8_t bytes[sizeof value];
+    for (unsigned i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(value >> (56 - 8 * i));
+    }
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+/* Sixteen bytes in one register: gcc's and clang's vectors, where there are such. An AEAD begins
+ * with one load of the whole nonce, and that load waits (12 to 20 ns, a tenth of what AEGIS-128L
+ * takes for a packet) until the nonce's last store has reached the cache, unless it was one store.
+ */
+#if defined(__GNUC__)
+typedef uint64_t nonce_words __attribute__((vector_size(SKUA_SUITE_NONCE_MAX)));
+#else
+typedef uint64_t nonce_words[2];
+#endif
+
 /* RFC 9001 §5.3: the IV with the packet number, big-endian, xored into its end. */
 static void make_nonce(uint8_t nonce[SKUA_SUITE_NONCE_MAX], const struct skua_aead_key *key,
-                       size_t nonce_len, uint64_t pn)
+                       unsigned nonce_len, uint64_t pn)
 {
-    memcpy(nonce, key->iv, SKUA_SUITE_NONCE_MAX);
-    for (size_t i = 0; i < sizeof pn; i++) {
-        nonce[nonce_len - 1 - i] = (uint8_t)(nonce[nonce_len - 1 - i] ^ (pn >> (8 * i)));
-    }
+    const unsigned shift = 8 * (SKUA_SUITE_NONCE_MAX - nonce_len); /* bits behind the nonce's end */
+    nonce_words words;
+    memcpy(&words, key->iv, sizeof words);
+    words[0] ^= big_endian(shift == 0 ? 0 : pn >> (64 - shift));
+    words[1] ^= big_endian(pn << shift);
+    memcpy(nonce, &words, sizeof words);
 }
 
 void skua_aead_seal(struct skua_aead_cache *cache, const struct skua_aead_key *key, uint64_t pn,
