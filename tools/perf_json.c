@@ -77,11 +77,10 @@ static void json_direction(FILE *out, const char *name, uint16_t streams,
         (void)fprintf(out, ",\"%s\":null", name);
         return;
     }
-    (void)fprintf(out,
-                  ",\"%s\":{\"streams\":%u,\"bytes\":%" PRIu64
-                  ",\"seconds\":%.6f,\"goodput_bps\":%.0f}",
-                  name, streams, receiver->received_bytes, seconds(receiver->receive_ns),
-                  per_second((double)receiver->received_bytes * 8, receiver->receive_ns));
+    (void)fprintf(
+        out, ",\"%s\":{\"streams\":%u,\"bytes\":%" PRIu64 ",\"seconds\":%.6f,\"goodput_bps\":%.0f}",
+        name, streams, receiver->received_bytes, seconds(receiver->receive_ns),
+        per_second((double)receiver->received_bytes * 8, receiver->receive_ns));
 }
 
 /* Both directions together, over the longer of them. */
@@ -143,9 +142,9 @@ static void json_interval(FILE *out, const struct skua_perf_interval *interval)
     const uint64_t length = interval->to_ns - interval->from_ns;
     (void)fprintf(out,
                   "{\"from\":%.6f,\"to\":%.6f,\"up_bytes\":%" PRIu64 ",\"down_bytes\":%" PRIu64
-                  ",\"up_bps\":%.0f,\"down_bps\":%.0f,\"exchanges\":%" PRIu64
-                  ",\"rtt_ns\":%" PRIu64 ",\"cwnd\":%" PRIu64 ",\"packets_lost\":%" PRIu64
-                  ",\"resent_bytes\":%" PRIu64 "}",
+                  ",\"up_bps\":%.0f,\"down_bps\":%.0f,\"exchanges\":%" PRIu64 ",\"rtt_ns\":%" PRIu64
+                  ",\"cwnd\":%" PRIu64 ",\"packets_lost\":%" PRIu64 ",\"resent_bytes\":%" PRIu64
+                  "}",
                   seconds(interval->from_ns), seconds(interval->to_ns), interval->up_bytes,
                   interval->down_bytes, per_second((double)interval->up_bytes * 8, length),
                   per_second((double)interval->down_bytes * 8, length), interval->exchanges,

@@ -7,8 +7,8 @@
 #include "perf_report.h"
 
 /* {"mode":..,"goodput_bps":..,"bytes":..,"seconds":..,"cpu_seconds_per_gb":{..},"up":{..},
- * "down":{..},"client":{..},"server":{..},"intervals":[..]}. Values that do not exist (a server that
- * did not report, a threshold not set) are null. */
+ * "down":{..},"client":{..},"server":{..},"intervals":[..]}. Values that do not exist (a server
+ * that did not report, a threshold not set) are null. */
 void skua_perf_json_report(const struct skua_perf_report *report);
 
 /* {"client":..,"mode":..,"server":{..}} */

@@ -11,9 +11,9 @@
  * client alone keeps the time. DONE says that every stream has ended for the client. RESULT, when
  * every stream has ended for the server too, ends the test; the client closes the connection.
  *
- * A message is type (1 byte), length of the body (2), body. All integers are big-endian. Bodies have
- * one valid length each, and one reader checks every value against its limit: what a peer sends is
- * either a message within limits or not a message. */
+ * A message is type (1 byte), length of the body (2), body. All integers are big-endian. Bodies
+ * have one valid length each, and one reader checks every value against its limit: what a peer
+ * sends is either a message within limits or not a message. */
 #ifndef SKUA_TOOLS_PERF_PROTO_H
 #define SKUA_TOOLS_PERF_PROTO_H
 
@@ -68,13 +68,13 @@ enum skua_perf_status {
 
 /* One side's account of a test. */
 struct skua_perf_end {
-    uint64_t received_bytes; /* bytes of data streams read */
-    uint64_t receive_ns;     /* from the first to the last of them */
-    uint64_t cpu_user_ns;    /* of the whole process, from READY on */
-    uint64_t cpu_system_ns;  /* the same, in the kernel */
-    uint64_t elapsed_ns;     /* from READY on */
-    uint64_t served;         /* server: EXCHANGE connections answered meanwhile */
-    uint64_t suite;          /* enum skua_suite */
+    uint64_t received_bytes;     /* bytes of data streams read */
+    uint64_t receive_ns;         /* from the first to the last of them */
+    uint64_t cpu_user_ns;        /* of the whole process, from READY on */
+    uint64_t cpu_system_ns;      /* the same, in the kernel */
+    uint64_t elapsed_ns;         /* from READY on */
+    uint64_t served;             /* server: EXCHANGE connections answered meanwhile */
+    uint64_t suite;              /* enum skua_suite */
     struct skua_conn_stats conn; /* the members that perf_stats.def lists */
     struct skua_ev_stats driver; /* the same; counters from READY on */
 };

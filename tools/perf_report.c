@@ -81,10 +81,9 @@ static void keep(struct skua_perf_report *report, const struct skua_perf_interva
 {
     if (report->interval_count == report->interval_room) {
         const size_t room = report->interval_room == 0 ? 64 : report->interval_room * 2;
-        struct skua_perf_interval *grown =
-            room > SKUA_PERF_INTERVALS_MAX * 2
-                ? NULL
-                : realloc(report->intervals, room * sizeof *grown);
+        struct skua_perf_interval *grown = room > SKUA_PERF_INTERVALS_MAX * 2
+                                               ? NULL
+                                               : realloc(report->intervals, room * sizeof *grown);
         if (grown == NULL) {
             return;
         }
@@ -189,8 +188,8 @@ static void print_cpu(const struct skua_perf_report *report, const char *name,
 {
     const double used = seconds(end->cpu_user_ns + end->cpu_system_ns);
     const double elapsed = seconds(end->elapsed_ns);
-    (void)fprintf(report->out, "%-7s cpu %.2f s user, %.2f s system: %.0f %% of a core",
-                  name, seconds(end->cpu_user_ns), seconds(end->cpu_system_ns),
+    (void)fprintf(report->out, "%-7s cpu %.2f s user, %.2f s system: %.0f %% of a core", name,
+                  seconds(end->cpu_user_ns), seconds(end->cpu_system_ns),
                   elapsed > 0 ? 100 * used / elapsed : 0.0);
     const uint64_t bytes = report->client.received_bytes + report->peer.received_bytes;
     if (report->mode == SKUA_PERF_BULK && bytes > 0) {
@@ -220,7 +219,8 @@ static void print_rate(const struct skua_perf_report *report)
     }
     (void)fprintf(report->out, "\n");
     if (report->times != NULL) {
-        print_times(report->out, report->mode == SKUA_PERF_RR ? "latency" : "opened", report->times);
+        print_times(report->out, report->mode == SKUA_PERF_RR ? "latency" : "opened",
+                    report->times);
     }
     if (report->lives != NULL) {
         print_times(report->out, "closed", report->lives);

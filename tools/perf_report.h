@@ -28,17 +28,17 @@ enum { SKUA_PERF_INTERVALS_MAX = 100000 };
 
 /* Everything about one test of a client. Zero is a good beginning; `out` must be set. */
 struct skua_perf_report {
-    FILE *out;                /* stdout */
-    bool json, quiet;         /* one object at the end; a summary only */
-    const char *server;       /* as the user named it */
-    enum skua_perf_mode mode; /* BULK, RR or CONNECT */
-    uint16_t up, down;        /* streams each way; RR and CONNECT: `up` at a time */
-    uint32_t exchange;        /* RR: bytes each way */
-    uint64_t elapsed_ns;      /* RR, CONNECT: first beginning to last end */
-    uint64_t exchanges;       /* RR: completed; CONNECT: connections closed in order */
-    uint64_t failures;        /* CONNECT: connections that ended otherwise */
-    struct skua_hist *times;  /* RR: exchanges; CONNECT: connect to established; else NULL */
-    struct skua_hist *lives;  /* CONNECT: connect to closed; else NULL */
+    FILE *out;                   /* stdout */
+    bool json, quiet;            /* one object at the end; a summary only */
+    const char *server;          /* as the user named it */
+    enum skua_perf_mode mode;    /* BULK, RR or CONNECT */
+    uint16_t up, down;           /* streams each way; RR and CONNECT: `up` at a time */
+    uint32_t exchange;           /* RR: bytes each way */
+    uint64_t elapsed_ns;         /* RR, CONNECT: first beginning to last end */
+    uint64_t exchanges;          /* RR: completed; CONNECT: connections closed in order */
+    uint64_t failures;           /* CONNECT: connections that ended otherwise */
+    struct skua_hist *times;     /* RR: exchanges; CONNECT: connect to established; else NULL */
+    struct skua_hist *lives;     /* CONNECT: connect to closed; else NULL */
     struct skua_perf_end client; /* this side's account */
     struct skua_perf_end peer;   /* the server's */
     bool has_peer;               /* it came */
