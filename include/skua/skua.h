@@ -7,16 +7,16 @@
  *
  * Conventions
  *   - One endpoint belongs to one thread. Different endpoints share nothing.
- *   - Connections and streams are handles: 64-bit values. 0 is never valid. A stale handle answers
- * SKUA_ECLOSED and cannot crash. A handle belongs to the endpoint that made it.
- *   - Times are nanoseconds (skua_time) of one monotonic clock of the caller's choice; they enter
- * only by the I/O verbs (recv, send, on_timeout), so what other calls ask for takes effect at the
- * next I/O verb.
+ *   - Connections and streams are handles: 64-bit values of the endpoint that made them. 0 is never
+ *     valid. A stale handle answers SKUA_ECLOSED and cannot crash.
+ *   - Times are nanoseconds (skua_time) of one monotonic clock of the caller's choice. They enter
+ *     only by the I/O verbs (recv, send, on_timeout); what other calls ask for happens at the time
+ *     of the latest I/O verb and is sent by the next.
  *   - Functions return enum skua_err: SKUA_OK (0) or a negative code. Counts and lengths come back
- * through pointers.
+ *     through pointers. Where a function names no error of its own, SKUA_ECLOSED is the only one.
  *   - Pointers handed in are borrowed for the length of the call unless the text says otherwise.
- *   - Config structs start with `size`: set by the initialiser macro, it lets later versions add
- * members at the end.
+ *   - Config structs start with `size`, which the initialiser macro sets: so later versions can add
+ *     members at the end.
  *
  * What the names mean is in docs/protocol.md; state names and rules are TCP's (RFC 9293). */
 #ifndef SKUA_SKUA_H
@@ -46,8 +46,7 @@ extern "C" {
 /* The UDP port that the tool uses by default. */
 #define SKUA_DEFAULT_PORT 7582
 
-/* --- time, errors, vtables
- * ------------------------------------------------------------------------------------- */
+/* --- time, errors, vtables */
 
 /* Nanoseconds of a monotonic clock. */
 typedef uint64_t skua_time;
@@ -85,8 +84,8 @@ struct skua_alloc {
     void *user;
 };
 
-/* Where randomness comes from: must be fit for keys (a seeded generator for tests and simulators
- * only). */
+/* Where randomness comes from. It must be fit for keys; a seeded generator is for tests and
+ * simulators only. */
 struct skua_rng {
     void (*fill)(void *user, void *out, size_t len);
     void *user;
@@ -111,9 +110,7 @@ struct skua_trace {
 /* Name of a trace event type, as "packet_sent"; NULL beyond the last. */
 SKUA_API const char *skua_trace_name(uint32_t type);
 
-/* --- keys
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- keys */
 
 #define SKUA_KEY_LEN 32
 /* Room for the text form of a key with its terminating zero (base64, 44 characters). */
@@ -129,8 +126,9 @@ struct skua_secret_key {
     uint8_t bytes[SKUA_KEY_LEN];
 };
 
-/* Prepares libsodium (RFC-free: sodium_init). Called by skua_endpoint_new as well; idempotent and
- * thread-safe. SKUA_EINTERNAL where libsodium cannot be used. */
+/* Prepares libsodium (sodium_init). Needed only before functions on keys are called without an
+ * endpoint: skua_endpoint_new does it as well. May be called often and from any thread.
+ * SKUA_EINTERNAL where libsodium cannot be used. */
 SKUA_API enum skua_err skua_init(void);
 
 /* A fresh secret key from `rng`. */
@@ -144,9 +142,7 @@ SKUA_API enum skua_err skua_key_parse(struct skua_key *out, const char *text);
 /* Wipes `len` bytes in a way that the compiler keeps. */
 SKUA_API void skua_wipe(void *memory, size_t len);
 
-/* --- addresses
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- addresses */
 
 enum skua_family { SKUA_FAMILY_NONE = 0, SKUA_FAMILY_IPV4 = 4, SKUA_FAMILY_IPV6 = 6 };
 
@@ -173,9 +169,7 @@ struct skua_path {
 #define SKUA_ADDR_TEXT_LEN 72
 SKUA_API void skua_addr_format(char out[SKUA_ADDR_TEXT_LEN], const struct skua_addr *addr);
 
-/* --- endpoint
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- endpoint */
 
 /* Everything that shares sockets: connections, at most one listener, and their tables. */
 struct skua_endpoint;
@@ -212,11 +206,11 @@ enum skua_suite {
 struct skua_conn_config {
     size_t size;                       /* sizeof(struct skua_conn_config) */
     void *user;                        /* comes back in every event of the connection */
-    const struct skua_key *server_key; /* connect only: the key the server must have; NULL = any,
-                                          see skua_conn_peer_key; copied */
+    const struct skua_key *server_key; /* connect only: the key the server must have; copied. NULL =
+                                          any: then check skua_conn_peer_key before trusting it */
     const uint8_t *psk;                /* 32 secret random bytes both sides know, or NULL; copied */
-    const char *label; /* application protocol, at most SKUA_LABEL_MAX bytes; both sides must agree;
-                          copied; NULL = "" */
+    const char *label;         /* application protocol, at most SKUA_LABEL_MAX bytes; both sides
+                                  must have the same; copied; NULL = "" */
     skua_time idle_timeout_ns; /* silence that ends it, minimum of both sides; 0 = 30 s, SKUA_NEVER
                                   = off */
     skua_time user_timeout_ns; /* how long sent data may stay unacknowledged (RFC 5482); 0 = 60 s,
@@ -225,15 +219,14 @@ struct skua_conn_config {
     skua_time keepalive_intvl_ns; /* between probes; 0 = 10 s */
     uint32_t keepalive_probes;    /* unanswered probes that end it; 0 = 5 */
     uint32_t syn_retries;         /* repeats of a SYN or SYN_ACK; 0 = 5 */
-    uint64_t max_recv_window;   /* most the peer may have in flight towards us, bytes; 0 = 64 MiB */
-    uint64_t max_stream_window; /* the same for one stream; 0 = 32 MiB */
-    uint64_t max_send_buffer; /* most that one stream keeps of written bytes; 0 = 32 MiB (grows with
-                                 cwnd) */
-    uint32_t
-        max_streams_bidi; /* streams the peer may have open at a time; 0 = 1,024; at most 2^20 */
-    uint32_t max_streams_uni;   /* the same, unidirectional; 0 = 1,024; at most 2^20 */
-    skua_time time_wait_ns;     /* length of TIME_WAIT; 0 = 3 PTO */
-    skua_time close_timeout_ns; /* skua_conn_close gives up after; 0 = 30 s */
+    uint64_t max_recv_window;     /* most unread bytes the peer may send, all streams; 0 = 64 MiB */
+    uint64_t max_stream_window;   /* the same for one stream; 0 = 32 MiB */
+    uint64_t max_send_buffer;     /* most that one stream keeps of written bytes; the limit starts
+                                     lower and grows with cwnd; 0 = 32 MiB */
+    uint32_t max_streams_bidi;    /* bidirectional streams the peer may have open; 0 = 1,024 */
+    uint32_t max_streams_uni;     /* the same, unidirectional; both at most 2^20 */
+    skua_time time_wait_ns;       /* length of TIME_WAIT; 0 = 3 PTO */
+    skua_time close_timeout_ns;   /* skua_conn_close gives up after; 0 = 30 s */
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
@@ -259,21 +252,21 @@ struct skua_listen_config {
  * (libsodium). */
 SKUA_API enum skua_err skua_endpoint_new(struct skua_endpoint **out,
                                          const struct skua_config *config);
-/* Ends everything at once, without a packet, and wipes all keys. NULL is allowed. Lent memory is
- * free afterwards. */
+/* Ends everything at once, without a packet, and wipes all keys. NULL is allowed. Memory lent by
+ * skua_stream_lend is the caller's again. */
 SKUA_API void skua_endpoint_free(struct skua_endpoint *ep);
 /* The endpoint's own public key; valid as long as the endpoint. */
 SKUA_API const struct skua_key *skua_endpoint_key(const struct skua_endpoint *ep);
 
-/* Accepts connections from now on (TCP's LISTEN). SKUA_ESTATE where it listens already. */
+/* Accepts connections from now on (TCP's LISTEN). `config` NULL = defaults. SKUA_EINVAL for a
+ * config out of range, SKUA_ESTATE where it listens already. */
 SKUA_API enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
                                             const struct skua_listen_config *config);
-/* Stops listening: half-open entries and connections not yet accepted are refused; accepted ones go
- * on. */
+/* Stops listening: half-open entries are dropped and connections not yet accepted refused; accepted
+ * ones go on. SKUA_ESTATE where it does not listen. */
 SKUA_API enum skua_err skua_endpoint_unlisten(struct skua_endpoint *ep);
 
-/* --- I/O verbs: called by a driver
- * ------------------------------------------------------------------------------- */
+/* --- I/O verbs: called by a driver */
 
 /* Datagrams from a socket: one, or several of `segment_size` bytes (the last may be shorter) as
  * UDP_GRO delivers them. */
@@ -332,9 +325,7 @@ SKUA_API skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep);
  * nothing. */
 SKUA_API void skua_endpoint_on_timeout(struct skua_endpoint *ep, skua_time now);
 
-/* --- events
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- events */
 
 enum skua_event_type {
 #define SKUA_EVENT(name, text) SKUA_EVENT_##name,
@@ -356,21 +347,20 @@ struct skua_event {
                        */
     uint64_t code;    /* CLOSED, STOPPED: code sent or received */
     uint64_t frame_type; /* CLOSED: the frame that offended, or 0 */
-    struct skua_key key; /* CLOSED with SKUA_EPEERKEY: the key that the peer has */
-    const char
-        *reason; /* CLOSED: text sent or received, zero-terminated, control characters replaced;
-                  * valid until the next call of any API function on this endpoint; never NULL */
+    struct skua_key key; /* INCOMING: the peer's key. CLOSED with SKUA_EPEERKEY: the key that the
+                            server has */
+    const char *reason;  /* CLOSED: text sent or received, zero-terminated, control characters
+                            replaced; never NULL; valid until the next call of any function on this
+                            endpoint */
 };
 
-/* The next event, or false (and type NONE). Order between connections is the order of occurrence of
- * their first. */
+/* The next event, or false (and type NONE). Call it until it says false. Connections come in the
+ * order in which their first event occurred. */
 SKUA_API bool skua_endpoint_poll_event(struct skua_endpoint *ep, struct skua_event *event);
 /* The enumerator's name without prefix, as "READABLE". */
 SKUA_API const char *skua_event_name(enum skua_event_type type);
 
-/* --- connections
- * -------------------------------------------------------------------------------------------------
- */
+/* --- connections */
 
 /* TCP's names (RFC 9293 §3.3.2). LISTEN belongs to a listener and TIME_WAIT to a record: no handle
  * shows them. */
@@ -390,28 +380,31 @@ enum skua_state {
 };
 SKUA_API const char *skua_state_name(enum skua_state state);
 
-/* Starts to connect over `path` (socket and remote address; local may be zero). ESTABLISHED or
- * CLOSED follows. Streams may be opened and written before; their bytes travel from the third
- * packet on. SKUA_EINVAL, SKUA_ENOMEM, SKUA_ELIMIT. */
+/* Starts to connect over `path` (socket and remote address; local may be zero). `config` NULL =
+ * defaults. ESTABLISHED or CLOSED follows. Streams may be opened and written before; their bytes
+ * travel with the third packet of the handshake and those behind it. SKUA_EINVAL (address or config
+ * out of range, a server key that is none), SKUA_ENOMEM, SKUA_ELIMIT (max_conns). */
 SKUA_API enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path *path,
                                          const struct skua_conn_config *config, skua_conn *out);
 /* Takes a connection that an INCOMING event announced; `user` replaces the listener's user pointer.
- */
+ * SKUA_ESTATE where that was done before. */
 SKUA_API enum skua_err skua_conn_accept(struct skua_endpoint *ep, skua_conn conn, void *user);
-/* Turns it away: the peer's connection ends with SKUA_ECONNREFUSED. `code` is one of enum skua_code
- * (KEY_REFUSED, REFUSED, ...). The handle is stale afterwards and no event follows. */
+/* Turns it away, before accept: with SKUA_CODE_REFUSED, KEY_REFUSED, LABEL or OVERLOAD as `code`
+ * the peer's connection ends with SKUA_ECONNREFUSED. The handle is stale afterwards and no event
+ * follows. SKUA_ESTATE after accept. */
 SKUA_API enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn,
                                         enum skua_code code);
 
 /* "I send no more" on every stream (TCP's shutdown(SHUT_WR)): each open sending side is finished,
  * then FIN is sent. The peer may go on sending. Idempotent. */
 SKUA_API enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn conn);
-/* Orderly end: shutdown, and the handle's owner loses interest: bytes that arrive later are thrown
- * away. CLOSED follows, with SKUA_OK when everything written was acknowledged, at the latest after
- * close_timeout_ns. */
+/* Orderly end: shutdown, and unread and later bytes are thrown away. CLOSED follows when the peer
+ * has shut down as well, or after close_timeout_ns; with SKUA_OK where everything written has
+ * arrived, else SKUA_ETIMEDOUT. In SYN_SENT it follows at once, with SKUA_EABORTED. Idempotent. */
 SKUA_API enum skua_err skua_conn_close(struct skua_endpoint *ep, skua_conn conn);
 /* Ends at once with a RST (TCP's linger 0). The handle is stale afterwards and no event follows.
- * `reason` may be NULL; at most 256 bytes of it are sent. */
+ * `code` (below 2^62) is the application's; `reason` may be NULL, at most 256 bytes of it are sent.
+ * SKUA_EINVAL for the code. */
 SKUA_API enum skua_err skua_conn_abort(struct skua_endpoint *ep, skua_conn conn, uint64_t code,
                                        const char *reason);
 
@@ -425,7 +418,8 @@ SKUA_API enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn,
 SKUA_API enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn,
                                        enum skua_state *out);
 /* `len` (at most 64) secret bytes that only the two ends of this connection can compute, different
- * for each `label` (RFC 8446 §7.5 in spirit). SKUA_ESTATE before ESTABLISHED. */
+ * for each `label` (RFC 8446 §7.5 in spirit). SKUA_ESTATE before ESTABLISHED and after the end,
+ * SKUA_EINVAL for the length. */
 SKUA_API enum skua_err skua_conn_export(struct skua_endpoint *ep, skua_conn conn, const char *label,
                                         void *out, size_t len);
 /* Asks for new traffic keys; they come by themselves in time. SKUA_EAGAIN while an update is under
@@ -496,48 +490,54 @@ SKUA_API void skua_endpoint_stats(const struct skua_endpoint *ep, struct skua_en
  * src/base/verdicts.def. */
 SKUA_API const char *skua_verdict_name(size_t index);
 
-/* --- streams
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- streams */
 
 enum { SKUA_STREAM_BIDI = 0, SKUA_STREAM_UNI = 1 };
 
-/* Opens a stream. SKUA_EAGAIN while the peer allows no more (a STREAMS event follows), SKUA_ESTATE
- * after shutdown. */
+/* Opens a stream; `flags` is SKUA_STREAM_BIDI or SKUA_STREAM_UNI. The peer hears of it with its
+ * first bytes or its end. SKUA_EAGAIN while the peer allows no more (a STREAMS event follows),
+ * SKUA_ESTATE before accept and after shutdown, SKUA_EINVAL, SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_stream_open(struct skua_endpoint *ep, skua_conn conn, unsigned flags,
                                         skua_stream *out);
-/* Takes up to `len` bytes for sending; `*written` says how many. SKUA_EAGAIN (and 0) where there is
- * no room: WRITABLE follows. SKUA_ESTATE after finish, SKUA_ESTOPPED or SKUA_ERESET where the
- * stream ended early. */
+/* Takes up to `len` bytes for sending; `*written` says how many. Where fewer than `len` were taken,
+ * WRITABLE follows; SKUA_EAGAIN (and 0) where there is no room at all. SKUA_ESTATE after finish and
+ * on the peer's unidirectional streams, SKUA_ESTOPPED where the peer asked to stop, SKUA_ERESET
+ * after an own reset, SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_stream_write(struct skua_endpoint *ep, skua_stream stream,
                                          const void *data, size_t len, size_t *written);
 /* As write, without a copy: all of `data` is taken or nothing, and it must stay unchanged and
- * mapped until an ACKED event with an offset at or beyond its end, or until CLOSED, or until the
- * stream's reset by either side was reported or asked for. A reader of WRITABLE may treat it like a
- * write. */
+ * mapped until an ACKED event with an offset at or beyond its end, or until CLOSED, or until
+ * STOPPED was reported or skua_stream_reset called. Errors as write: after SKUA_EAGAIN, WRITABLE
+ * follows. */
 SKUA_API enum skua_err skua_stream_lend(struct skua_endpoint *ep, skua_stream stream,
                                         const void *data, size_t len);
-/* Ends the sending side after what was written: the reader gets SKUA_EOF. Idempotent. */
+/* Ends the sending side after what was written: the reader gets SKUA_EOF. Idempotent. SKUA_ESTATE
+ * on the peer's unidirectional streams, SKUA_ESTOPPED and SKUA_ERESET as write. */
 SKUA_API enum skua_err skua_stream_finish(struct skua_endpoint *ep, skua_stream stream);
 /* Gives up the sending side: unsent bytes are dropped and the reader gets SKUA_ERESET with `code`
- * (below 2^62). */
+ * (below 2^62). SKUA_EINVAL for the code, SKUA_ESTATE as finish. */
 SKUA_API enum skua_err skua_stream_reset(struct skua_endpoint *ep, skua_stream stream,
                                          uint64_t code);
-/* Asks the peer to stop sending; what has arrived or still arrives is thrown away. */
+/* Asks the peer to stop sending, with `code` (below 2^62); what has arrived or still arrives is
+ * thrown away, and reading answers SKUA_ESTATE. SKUA_EINVAL for the code, SKUA_ESTATE on own
+ * unidirectional streams. */
 SKUA_API enum skua_err skua_stream_stop(struct skua_endpoint *ep, skua_stream stream,
                                         uint64_t code);
 
 /* Copies up to `len` bytes, in order. SKUA_EAGAIN where there are none yet (READABLE follows),
- * SKUA_EOF at the end, SKUA_ERESET where the peer gave up (the code: skua_stream_error). */
+ * SKUA_EOF at the end, SKUA_ERESET where the peer gave up (skua_stream_info has its code),
+ * SKUA_ESTATE after stop and on own unidirectional streams. */
 SKUA_API enum skua_err skua_stream_read(struct skua_endpoint *ep, skua_stream stream, void *out,
                                         size_t len, size_t *read);
+/* A piece of memory. */
 struct skua_vec {
     const uint8_t *data;
-    size_t len;
+    size_t len; /* bytes at `data` */
 };
 /* Shows the next bytes in place: up to `*count` pieces in `vec`, their number in `*count`. They
  * stay valid until the next call of consume, read or stop on this stream, of recv or settle on the
- * endpoint, or of any call that closes the stream or connection. Errors as read. */
+ * endpoint, or of any call that closes the stream or connection. Errors as read; `*count` is then
+ * 0. */
 SKUA_API enum skua_err skua_stream_peek(struct skua_endpoint *ep, skua_stream stream,
                                         struct skua_vec *vec, size_t *count);
 /* Takes `len` peeked bytes off the stream and returns their credit. SKUA_EINVAL for more than are
@@ -558,8 +558,7 @@ SKUA_API enum skua_err skua_stream_conn(struct skua_endpoint *ep, skua_stream st
 
 /* What there is to know of a stream. */
 struct skua_stream_info {
-    uint64_t
-        id; /* number on the wire; bit 0: opened by the accepting side, bit 1: unidirectional */
+    uint64_t id;             /* on the wire; bit 0: opened by the server, bit 1: unidirectional */
     uint64_t written;        /* offset of the next byte to write */
     uint64_t acked;          /* every byte below is acknowledged */
     uint64_t read;           /* offset of the next byte to read */

@@ -106,7 +106,6 @@ SKUA_API skua_time skua_ev_now(const struct skua_ev *ev);
 SKUA_API int skua_ev_errno(const struct skua_ev *ev);
 
 /* --- sockets
- * ------------------------------------------------------------------------------------------------------
  *
  * `address` is numeric: "0.0.0.0:7582", "192.0.2.1:7582", "[::]:7582", "[fe80::1%eth0]:7582"; port
  * 0 lets the system choose. ":7582" and "*:7582" mean both families: two sockets with the same
@@ -134,9 +133,7 @@ SKUA_API enum skua_err skua_ev_local_addr(const struct skua_ev *ev, uint32_t ind
  * anything else. */
 SKUA_API enum skua_err skua_ev_addr_parse(struct skua_addr *out, const char *text);
 
-/* --- connecting
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- connecting */
 
 /* Connects to `host` (a name or a numeric address without brackets) and `port`. A name is looked up
  * in both families without blocking the loop; its addresses are tried by RFC 8305, one more each
@@ -158,9 +155,7 @@ SKUA_API enum skua_err skua_ev_connect(struct skua_ev *ev, const char *host, uin
 /* Gives an attempt up: no handler is called for it. SKUA_ECLOSED where it is over already. */
 SKUA_API enum skua_err skua_ev_connect_cancel(struct skua_ev *ev, uint64_t attempt);
 
-/* --- statistics
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- statistics */
 
 /* What the driver did; counters start at 0 with it. */
 struct skua_ev_stats {
