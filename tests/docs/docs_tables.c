@@ -31,11 +31,16 @@ static const char *thousands(uint64_t n)
     return text;
 }
 
+/* Codes are shown without the prefix that all of them have. */
+static void print_code(unsigned value, const char *name, const char *text)
+{
+    (void)printf("| 0x%02x | %s | %s |\n", value, name + strlen("SKUA_CODE_"), text);
+}
+
 static void print_codes(void)
 {
     (void)printf("| value | name | meaning |\n|---|---|---|\n");
-#define SKUA_CODE(name, value, text)                                                               \
-    (void)printf("| 0x%02x | %s | %s |\n", (value), #name + strlen("SKUA_CODE_"), (text));
+#define SKUA_CODE(name, value, text) print_code((value), #name, (text));
 #include <skua/codes.def>
 #undef SKUA_CODE
 }
