@@ -30,7 +30,7 @@ END {
 }' docs/architecture.md >"$scratch/list"
 
 status=0
-for pattern in $(sed -n 's/^named\t//p' "$scratch/list"); do
+sed -n 's/^named\t//p' "$scratch/list" | while IFS= read -r pattern; do
     # The pattern is meant to become file names.
     # shellcheck disable=SC2086
     for file in $pattern; do
