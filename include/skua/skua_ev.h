@@ -136,9 +136,9 @@ SKUA_API enum skua_err skua_ev_addr_parse(struct skua_addr *out, const char *tex
 /* --- connecting */
 
 /* Connects to `host` (a name or a numeric address without brackets) and `port`. A name is looked up
- * in both families without blocking the loop; its addresses are tried by RFC 8305, one more each
- * 250 ms or as soon as all before have failed, and the first that is established wins; the others
- * end silently.
+ * in both families without blocking the loop; at most eight of its addresses are tried by RFC 8305,
+ * one more each 250 ms (at once where all before have failed, or where ICMP says that one will),
+ * and the first that is established wins; the others end silently.
  *
  * SKUA_OK means that exactly one handler will be called, never before this function has returned:
  * `established` with the connection, or `closed` with the reason. Both carry `config->user`. In

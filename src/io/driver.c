@@ -117,13 +117,13 @@ static void on_refused(void *user, const struct skua_tx *tx, int error)
     skua_endpoint_send_result(ev->ep, tx, error, ev->now);
 }
 
-/* Seals and sends until nothing is left to send, the turn's share is used up, or the sockets are
- * full. False where nothing was there to send. */
-static bool flush(struct skua_ev *ev)
+/* Seals and sends until nothing is left to send, `*share` bytes are used up (they are taken off),
+ * or the sockets are full. False where nothing was there to send. */
+static bool flush(struct skua_ev *ev, size_t *share)
 {
     size_t total = 0;
     bool more = true;
-    while (more && total < TURN_BYTES) {
+    while (more && total < *share) {
         size_t call = 0;
         struct skua_tx *tx = NULL;
         while (more && call < CALL_BYTES && (tx = skua_sender_next(&ev->sender)) != NULL) {
@@ -141,6 +141,7 @@ static bool flush(struct skua_ev *ev)
             ev->now = skua_clock_now(ev->sys);
         }
     }
+    *share -= total < *share ? total : *share;
     ev->busy = ev->busy || more;
     for (uint32_t i = 0; i < ev->socket_count; i++) {
         if (ev->sockets[i].blocked) {
@@ -179,9 +180,10 @@ static void turn(struct skua_ev *ev)
 {
     bool active = true;
     bool counted = false;
+    size_t share = TURN_BYTES;
     ev->busy = false;
     ev->now = skua_clock_now(ev->sys);
-    for (unsigned round = 0; active && round < TURN_ROUNDS; round++) {
+    for (unsigned round = 0; active && share != 0 && round < TURN_ROUNDS; round++) {
         bool due = skua_endpoint_next_timeout(ev->ep) <= ev->now;
         if (due) {
             skua_endpoint_on_timeout(ev->ep, ev->now);
@@ -191,7 +193,7 @@ static void turn(struct skua_ev *ev)
         if (ev->dying) {
             return;
         }
-        active = flush(ev) || events;
+        active = flush(ev, &share) || events;
         counted = counted || active || due;
     }
     ev->busy = ev->busy || active;
@@ -299,7 +301,8 @@ static void destroy(struct skua_ev *ev)
     if (ev->ep != NULL) {
         skua_connector_deinit(&ev->connector);
         ev->now = skua_clock_now(ev->sys);
-        (void)flush(ev);
+        size_t share = TURN_BYTES;
+        (void)flush(ev, &share);
     }
     set_idle(ev, false);
     set_hold(ev, false);

@@ -295,8 +295,15 @@ static void full_queue_with_gso_is_of_the_moment_until_it_is_not(void **state)
         skua_sender_flush(&f.sender);
     }
     assert_true(f.sockets[0].gso);
+    fake_kernel.refuse_gso = 0; /* one that goes through: counted from the start again */
     assert_true(seal(0, 1200, 4, 1200));
     skua_sender_flush(&f.sender);
+    fake_kernel.refuse_gso = ENOBUFS;
+    for (size_t i = 0; i < 8; i++) {
+        assert_true(f.sockets[0].gso);
+        assert_true(seal(0, 1200, 4, 1200));
+        skua_sender_flush(&f.sender);
+    }
     assert_false(f.sockets[0].gso);
     check_all_accounted();
     assert_int_equal(f.refused_count, 0);

@@ -566,6 +566,63 @@ static void idle_means_asleep(void **state)
     assert_true(ev_iteration(loop) - before < 20);
 }
 
+/* Says by `data` that its time has come. */
+static void on_pause_told(struct ev_loop *l, struct ev_timer *watcher, int revents)
+{
+    (void)revents;
+    *(bool *)watcher->data = true;
+    ev_break(l, EVBREAK_ALL);
+}
+
+static void listening_holds_the_loop(void **state)
+{
+    (void)state;
+    bool told = false;
+    struct ev_timer pause;
+    ev_timer_init(&pause, on_pause_told, 0.05, 0.0);
+    pause.data = &told;
+    serve(&echo_handlers, "127.0.0.1:0");
+    ev_timer_start(loop, &pause);
+    ev_unref(loop);
+    ev_run(loop, 0);
+    assert_true(told); /* it did not return before */
+    ev_ref(loop);
+    ev_timer_stop(loop, &pause);
+    assert_int_equal(skua_ev_unlisten(server.ev), SKUA_OK);
+    ev_run(loop, 0);
+}
+
+static skua_stream unread;
+
+static void on_stream_note(struct skua_ev *ev, const struct skua_event *event)
+{
+    (void)ev;
+    unread = event->stream;
+}
+
+/* What a program does not read at once is still right when it reads later: the driver's buffers are
+ * only lent while its handlers run. */
+static void read_later(void **state)
+{
+    (void)state;
+    static const struct skua_ev_handlers lazy = {.stream = on_stream_note};
+    uint8_t bytes[10000];
+    size_t len;
+    serve(&lazy, "127.0.0.1:0");
+    make(&client, &bulk_handlers, &sys, false);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    while (server.got < BULK) {
+        run_for(0.02);
+        while (skua_stream_read(skua_ev_endpoint(server.ev), unread, bytes, sizeof bytes, &len) ==
+               SKUA_OK) {
+            for (size_t i = 0; i < len; i++) {
+                assert_int_equal(bytes[i], content_at(server.got + i));
+            }
+            server.got += len;
+        }
+    }
+}
+
 /* --- connecting --- */
 
 /* Addresses that the name "many" has, in this order. */
@@ -746,12 +803,14 @@ static void wrong_key(void **state)
     add_address(1);
     add_address(9);
     make(&client, &close_handlers, &sys, false);
+    skua_time begin = skua_ev_now(client.ev);
     assert_int_equal(skua_ev_connect(client.ev, "many", listening.port, &config, NULL), SKUA_OK);
     memset(&key, 0, sizeof key); /* the driver has its own copy */
     while (client.closed == 0) {
         ev_run(loop, EVRUN_ONCE);
     }
     assert_int_equal(client.last.error, SKUA_EPEERKEY);
+    assert_true(skua_ev_now(client.ev) - begin < 60 * SKUA_SEC); /* not the silent one's time-out */
     assert_memory_equal(&client.last.key, skua_endpoint_key(skua_ev_endpoint(server.ev)),
                         sizeof key);
     close(fd);
@@ -844,6 +903,8 @@ int main(void)
         T(freed_in_a_handler),
         T(aborted_and_freed_at_once),
         T(idle_means_asleep),
+        T(listening_holds_the_loop),
+        T(read_later),
         N(a_silent_address_is_overtaken),
         N(a_refusing_address_is_left_at_once),
         N(all_refuse),
