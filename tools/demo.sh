@@ -7,13 +7,13 @@
 # ends, and what it writes lies in one temporary folder, except the build in build/release.
 #
 #   SKUA_DEMO_MIB    size of the large file (default 256)
-#   SKUA_DEMO_LINK   other faults, in the words of `skua help link` (default "--loss 2% --delay 20ms --rate 1gbit --mtu 1472")
+#   SKUA_DEMO_LINK   other faults, in the words of `skua help link` (default "--loss 2% --delay 20ms --rate 1gbit")
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/packages.sh
 
 mib=${SKUA_DEMO_MIB:-256}
-faults=${SKUA_DEMO_LINK:---loss 2% --delay 20ms --rate 1gbit --mtu 1472}
+faults=${SKUA_DEMO_LINK:---loss 2% --delay 20ms --rate 1gbit}
 skua=$PWD/build/release/tools/skua
 dir=
 server=
