@@ -60,8 +60,8 @@ enum {
 };
 SKUA_STATIC_ASSERT(SKUA_SYN_ACK_CAP <= 248, "stored in a half-open entry");
 
-/* Recognises a repeat of a SYN before any multiplication: a keyed hash of the sender's address,
- * both ids and `e`. `key` is the endpoint's own secret. */
+/* Recognises a repeat of a SYN before any multiplication: a keyed hash of the sender's address
+ * and of everything in the SYN but the token. `key` is the endpoint's own secret. */
 void skua_syn_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
                           const struct skua_addr *remote, const struct skua_head *head,
                           const struct skua_syn *syn);

@@ -290,7 +290,11 @@ static void fingerprints_tell_syns_apart(void **state)
     skua_syn_fingerprint(other, key, &addr, &head, &syn);
     assert_memory_not_equal(same, other, sizeof same);
     key[0]--;
-    for (size_t i = 5; i < 28 + 32; i++) { /* ids, then `e` behind the fixed fields */
+    syn.pattern++;
+    skua_syn_fingerprint(other, key, &addr, &head, &syn);
+    assert_memory_not_equal(same, other, sizeof same);
+    syn.pattern--;
+    for (size_t i = 5; i < sizeof copy; i++) { /* ids, then message 1 behind the fixed fields */
         bool counted = (i >= 6 && i < 14) || (i >= 15 && i < 23) || i >= 28;
         if (i == 5 || i == 14) {
             continue; /* lengths: another parse */
