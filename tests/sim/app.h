@@ -1,0 +1,141 @@
+/* The applications of the simulated world: what they do to connections and streams, and what they
+ * expect to see.
+ *
+ * Both ends of a connection know each other (they find themselves by the exported secret, which must
+ * be equal), so each delivered byte, each end and each reset is compared with what the other side
+ * did. The bytes of a stream are a function of connection, stream, direction and offset. */
+#ifndef SKUA_TESTS_SIM_APP_H
+#define SKUA_TESTS_SIM_APP_H
+
+#include <skua/skua.h>
+
+#include "world.h"
+
+enum sim_end {
+    SIM_END_CLOSE,    /* close when everything is written and read */
+    SIM_END_SHUTDOWN, /* shutdown when everything is written, close when the peer has finished */
+    SIM_END_WAIT,     /* close when the peer has finished */
+    SIM_END_EARLY,    /* close at `end_at`, whatever is under way */
+    SIM_END_ABORT,    /* abort at `end_at` */
+    SIM_END_NEVER     /* leave it alone */
+};
+
+/* How one side of a connection behaves. */
+struct sim_plan {
+    uint32_t streams[2];        /* to open: bidirectional, unidirectional */
+    uint32_t at_once;           /* most of them open at a time */
+    uint64_t size_min, size_max; /* bytes to write per sending side */
+    uint64_t chunk_max;         /* bytes per write or lend */
+    uint64_t read_max;          /* bytes per read or consume */
+    uint32_t lend, peek;        /* ppm per operation */
+    uint32_t slow;              /* ppm of streams that are read slowly: `pause` between reads */
+    uint32_t write_pause;       /* ppm per write */
+    skua_time pause;
+    uint32_t reset, stop;       /* ppm of sides given up half-way */
+    uint32_t abandon;           /* ppm of streams whose handle is closed half-way */
+    uint32_t keep;              /* ppm of streams whose handle is kept to the end */
+    uint32_t pings, key_updates; /* how many, at random times within `span` */
+    skua_time span;
+    bool early;                 /* client: streams are opened before the connection stands */
+    enum sim_end end;
+    skua_time end_at;           /* after connect or accept; 0 = not by time */
+    skua_time accept_after;     /* server: INCOMING waits so long */
+    bool refuse;                /* server: refuses */
+};
+
+struct sim_loan;
+struct sim_app;
+
+struct sim_stream {
+    struct sim_stream *next;  /* of the connection */
+    struct sim_stream *queue; /* of the host's work list */
+    bool queued, want_read, want_write;
+    struct sim_conn *conn;
+    struct sim_stream *peer; /* the other end; NULL until it is known */
+    skua_stream handle;
+    uint64_t id;
+    bool own, uni;
+    bool done;             /* both sides have come to their end */
+    bool closed;           /* skua_stream_close was called */
+    /* sending side */
+    bool can_send;
+    uint64_t size;         /* to be written */
+    uint64_t written, acked;
+    uint64_t give_up_at;   /* reset at this offset; UINT64_MAX = finish */
+    bool finished, reset, refused; /* refused: the peer stopped it */
+    struct sim_loan *loans;
+    /* receiving side */
+    bool can_recv;
+    uint64_t read;
+    uint64_t stop_at;      /* UINT64_MAX = read to the end */
+    bool eof, was_reset, stopped;
+    bool slow;
+};
+
+struct sim_conn {
+    struct sim_conn *next;
+    struct sim_conn *check_next;
+    bool checking;
+    struct sim_app *app;
+    struct sim_host *host, *to;
+    unsigned socket;
+    struct sim_conn *peer;
+    bool client;
+    skua_conn handle;
+    uint64_t seed; /* of its bytes */
+    struct sim_plan plan, peer_plan;
+    struct skua_conn_config config;
+    uint8_t psk[SKUA_PSK_LEN];
+    struct skua_key pin;
+    char label[SKUA_LABEL_MAX + 1];
+    uint8_t exporter[16];
+    bool exported;
+    bool established, accepted, shut, closed, aborted, over, finished;
+    bool may_fail;            /* any end is right: timeouts, wrong keys */
+    enum skua_err expected;   /* where it must fail: why; SKUA_OK = orderly */
+    enum skua_err error;      /* how it ended */
+    skua_time over_at;
+    struct sim_stream *streams;
+    uint32_t opened[2], incoming; /* own streams opened; the peer's that were reported */
+    uint32_t open_now;            /* own, not complete */
+    bool refused_open[2];
+    uint64_t delivered;
+};
+
+struct sim_app {
+    struct sim_world *world;
+    struct sim_conn *conns;
+    struct sim_stream *work[SIM_HOSTS_MAX];
+    struct sim_conn *checks[SIM_HOSTS_MAX];
+    uint64_t next_seed;
+    uint8_t *scratch;
+};
+
+extern const struct sim_program sim_app_program;
+
+struct sim_app *sim_app_new(struct sim_world *world);
+void sim_app_free(struct sim_app *app);
+
+/* A connection to be made; fill in plan, peer_plan, config, then start it. */
+struct sim_conn *sim_app_conn(struct sim_app *app, struct sim_host *from, unsigned socket,
+                              struct sim_host *to);
+void sim_app_start(struct sim_conn *conn);
+
+/* All connections are over? */
+bool sim_app_done(const struct sim_app *app);
+/* Compares what both ends of every connection saw. After sim_app_done. */
+void sim_app_verify(struct sim_app *app);
+void sim_app_dump(const struct sim_app *app);
+
+/* --- between app.c and app_stream.c */
+void sim_stream_event(struct sim_conn *conn, const struct skua_event *event);
+void sim_stream_work(struct sim_stream *stream);
+void sim_stream_queue(struct sim_stream *stream, bool read, bool write);
+void sim_stream_open_more(struct sim_conn *conn);
+void sim_stream_end_sending(struct sim_conn *conn); /* shutdown or close was called */
+void sim_stream_drop(struct sim_conn *conn);        /* handles are stale, loans are over */
+bool sim_stream_sent(const struct sim_stream *stream);
+bool sim_stream_received(const struct sim_stream *stream);
+void sim_conn_check(struct sim_conn *conn);
+
+#endif

@@ -1,0 +1,238 @@
+/* See oracle.h. Looks into the endpoint (read only), which the public API does not show. */
+#include "oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/trace.h"
+#include "endpoint/endpoint.h"
+#include "world.h"
+
+static struct sim_known *find(struct sim_oracle *o, uint64_t handle)
+{
+    size_t i = sim_mix(handle) & (o->known_cap - 1);
+    while (o->known[i].handle != 0 && o->known[i].handle != handle) {
+        i = (i + 1) & (o->known_cap - 1);
+    }
+    return &o->known[i];
+}
+
+static struct sim_known *know(struct sim_oracle *o, uint64_t handle)
+{
+    if (o->known_count * 2 >= o->known_cap) {
+        struct sim_known *old = o->known;
+        size_t cap = o->known_cap;
+        o->known_cap = cap != 0 ? cap * 2 : 16;
+        o->known = calloc(o->known_cap, sizeof *o->known);
+        SKUA_ASSERT(o->known != NULL);
+        for (size_t i = 0; i < cap; i++) {
+            if (old[i].handle != 0) {
+                *find(o, old[i].handle) = old[i];
+            }
+        }
+        free(old);
+    }
+    struct sim_known *k = find(o, handle);
+    if (k->handle == 0) {
+        k->handle = handle;
+        k->state = SKUA_STATES; /* not known yet */
+        o->known_count++;
+    }
+    return k;
+}
+
+static const struct {
+    enum skua_state from, to;
+} legal[] = {
+#define SKUA_TRANSITION(from, event, to) {SKUA_STATE_##from, SKUA_STATE_##to},
+#include "conn/state.def"
+#undef SKUA_TRANSITION
+};
+
+static void check_transition(struct sim_host *host, const struct skua_trace_event *e)
+{
+    bool found = false;
+    for (size_t i = 0; i < sizeof legal / sizeof legal[0]; i++) {
+        found = found || (legal[i].from == e->args[0] && legal[i].to == e->args[1]);
+    }
+    if (!found) {
+        sim_fail(host->world, "host %u: transition from state %d to %d", host->index,
+                 (int)e->args[0], (int)e->args[1]);
+    }
+    host->oracle.transitions++;
+    if (e->conn != 0) {
+        struct sim_known *k = know(&host->oracle, e->conn);
+        if (k->state != SKUA_STATES && k->state != e->args[0]) {
+            sim_fail(host->world, "host %u: connection was in state %d, not %d", host->index,
+                     (int)k->state, (int)e->args[0]);
+        }
+        k->state = e->args[1];
+    }
+}
+
+static void check_sent(struct sim_host *host, const struct skua_trace_event *e)
+{
+    if (e->conn == 0) {
+        return;
+    }
+    const struct skua_connection *c = skua_endpoint_conn(host->ep, e->conn);
+    if (c == NULL || c->state == SKUA_STATE_SYN_SENT) {
+        return; /* a SYN has no number */
+    }
+    struct sim_known *k = know(&host->oracle, e->conn);
+    if (e->args[1] < k->next_pn) {
+        sim_fail(host->world, "host %u: packet number %llu again", host->index,
+                 (unsigned long long)e->args[1]);
+    }
+    k->next_pn = e->args[1] + 1;
+    k->packets++;
+    bool eliciting = c->tx.ack_only_run == 0; /* counted before it is traced */
+    bool mtu_probe = e->args[2] > c->pmtud.mtu;
+    if (eliciting && !mtu_probe && c->tx.probes == 0 && e->args[3] > c->cc.cwnd) {
+        sim_fail(host->world, "host %u: %llu bytes in flight, cwnd is %llu", host->index,
+                 (unsigned long long)e->args[3], (unsigned long long)c->cc.cwnd);
+    }
+}
+
+static void hash_in(uint64_t *hash, uint64_t value)
+{
+    *hash = sim_mix(*hash ^ value) + UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void print_event(const struct sim_host *host, const struct skua_trace_event *e)
+{
+    static const char *const names[][5] = {
+#define SKUA_TRACE(name, text, a, b, c, d) {text, a, b, c, d},
+#include "base/trace.def"
+#undef SKUA_TRACE
+    };
+    printf("%14.6f ms  %*s%u %08x %s", (double)e->time / 1e6, (int)host->index * 4, "",
+           host->index, (unsigned)e->conn, names[e->type][0]);
+    for (int i = 0; i < 4; i++) {
+        if (names[e->type][i + 1][0] != '\0') {
+            printf(" %s=%llu", names[e->type][i + 1], (unsigned long long)e->args[i]);
+        }
+    }
+    if (e->type == SKUA_TRACE_STATE) {
+        printf(" (%s -> %s)", skua_state_name((enum skua_state)e->args[0]),
+               skua_state_name((enum skua_state)e->args[1]));
+    }
+    printf("\n");
+}
+
+static void on_trace(void *user, const struct skua_trace_event *e)
+{
+    struct sim_host *host = user;
+    struct sim_world *world = host->world;
+    hash_in(&world->hash, host->index);
+    hash_in(&world->hash, e->time);
+    hash_in(&world->hash, e->conn);
+    hash_in(&world->hash, e->type);
+    for (int i = 0; i < 4; i++) {
+        hash_in(&world->hash, e->args[i]);
+    }
+    if (world->verbose) {
+        print_event(host, e);
+    }
+    if (e->type == SKUA_TRACE_STATE) {
+        check_transition(host, e);
+    } else if (e->type == SKUA_TRACE_PACKET_SENT) {
+        check_sent(host, e);
+    }
+}
+
+struct skua_trace sim_oracle_sink(struct sim_host *host)
+{
+    return (struct skua_trace){.event = on_trace, .user = host};
+}
+
+void sim_oracle_deinit(struct sim_oracle *o)
+{
+    free(o->known);
+    o->known = NULL;
+}
+
+static bool place(const struct skua_addr *peer, unsigned *host, unsigned *socket)
+{
+    *host = peer->ip[3] - 1u;
+    *socket = peer->port - (unsigned)SIM_PORT;
+    return *host < 8 && *socket < 8;
+}
+
+void sim_oracle_received(struct sim_host *host, const struct skua_addr *peer, size_t len)
+{
+    unsigned h, s;
+    if (place(peer, &h, &s)) {
+        host->oracle.address[h][s].in += len;
+    }
+}
+
+void sim_oracle_sent(struct sim_host *host, const struct skua_addr *peer, size_t len)
+{
+    unsigned h, s;
+    if (!place(peer, &h, &s)) {
+        return;
+    }
+    host->oracle.address[h][s].out += len;
+    if (!host->oracle.address[h][s].proven &&
+        host->oracle.address[h][s].out > 3 * host->oracle.address[h][s].in) {
+        sim_fail(host->world, "host %u: %llu bytes to an unproven address that sent %llu",
+                 host->index, (unsigned long long)host->oracle.address[h][s].out,
+                 (unsigned long long)host->oracle.address[h][s].in);
+    }
+}
+
+void sim_oracle_proven(struct sim_host *host, const struct skua_addr *peer)
+{
+    unsigned h, s;
+    if (place(peer, &h, &s)) {
+        host->oracle.address[h][s].proven = true;
+    }
+}
+
+static void check_connection(struct sim_host *host, const struct skua_connection *c)
+{
+    skua_streams_check(&c->streams);
+    skua_pmtud_check(&c->pmtud);
+    if (!c->close.over) {
+        skua_recovery_check(&c->recovery);
+        skua_acks_check(&c->rx.acks);
+        if (c->suite != 0) {
+            skua_keys_check(&c->keys);
+        }
+    }
+    struct skua_conn_stats stats;
+    skua_connection_stats(c, &stats);
+    SIM_CHECK(host->world, stats.send_credit < UINT64_C(1) << 62);
+    SIM_CHECK(host->world, stats.recv_buffered <= c->settings.max_recv_window);
+    SIM_CHECK(host->world, stats.packets_acked <= stats.packets_sent);
+    SIM_CHECK(host->world, stats.bytes_acked <= stats.bytes_sent);
+}
+
+void sim_oracle_turn(struct sim_host *host, bool deep)
+{
+    struct skua_endpoint *ep = host->ep;
+    struct skua_endpoint_stats stats;
+    skua_endpoint_stats(ep, &stats);
+    SIM_CHECK(host->world, stats.memory == host->heap.used);
+    if (host->oracle.memory_max != 0 && stats.memory > host->oracle.memory_max) {
+        sim_fail(host->world, "host %u: %llu bytes of memory, at most %llu allowed", host->index,
+                 (unsigned long long)stats.memory, (unsigned long long)host->oracle.memory_max);
+    }
+    if (!deep) {
+        return;
+    }
+    skua_handles_check(&ep->handles);
+    skua_idmap_check(&ep->by_id);
+    skua_timers_check(&ep->timers);
+    skua_blocks_check(&ep->env.blocks);
+    unsigned waiting = 0;
+    struct skua_node *node = skua_list_first(&ep->conns);
+    for (; node != NULL; node = skua_list_next(&ep->conns, node)) {
+        const struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, all_link);
+        check_connection(host, c);
+        waiting += !c->accepted && c->handle != 0;
+    }
+    SIM_CHECK(host->world, ep->accept_queue == waiting);
+}

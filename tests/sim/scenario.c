@@ -1,0 +1,377 @@
+/* Random scenarios: see scenario.h.
+ *
+ * Two phases. First the network has faults. Then it heals, and from that moment everything must come
+ * to its end within a time that follows from the scenario (liveness): the bytes at a tenth of the
+ * link's rate, the pauses of slow readers and writers, and a fixed patience for repeats and round
+ * trips. After that an endpoint must be asleep and empty. */
+#include "scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "base/assert.h"
+#include "base/time.h"
+
+/* Repeats back off to 31 s for a SYN; whatever was lost last before the healing is sent again after
+ * that, and a FIN_WAIT_2 without an answer has 30 s. */
+#define PATIENCE (100 * SKUA_SEC)
+/* Half-open entries live for 63 s, and TIME_WAIT records for twice three PTOs of at most 8 s. */
+#define AFTERMATH (200 * SKUA_SEC)
+
+struct scenario {
+    struct sim_world *w;
+    struct sim_app *app;
+    struct sim_host *server;
+    struct sim_link_config link;
+    skua_time rtt;
+    skua_time heal_at;
+    skua_time patience;
+    bool few_streams; /* the server allows only a few at a time */
+    char replay[128];
+};
+
+static uint32_t maybe(struct sim_rng *rng, uint32_t ppm, uint64_t least, uint64_t most)
+{
+    return sim_rng_chance(rng, ppm) ? (uint32_t)sim_rng_log(rng, least, most) : 0;
+}
+
+static skua_time maybe_time(struct sim_rng *rng, uint32_t ppm, skua_time least, skua_time most)
+{
+    return sim_rng_chance(rng, ppm) ? sim_rng_log(rng, least, most) : 0;
+}
+
+static void draw_link(struct scenario *s, enum sim_class class)
+{
+    struct sim_rng *rng = &s->w->rng;
+    struct sim_link_config *c = &s->link;
+    c->delay = sim_rng_log(rng, 50 * SKUA_USEC, 200 * SKUA_MSEC);
+    s->rtt = 2 * c->delay;
+    if (sim_rng_chance(rng, 800000)) {
+        c->rate = class == SIM_LARGE ? sim_rng_log(rng, 20000000, 2000000000)
+                                     : sim_rng_log(rng, 1000000, 1000000000);
+        uint64_t bdp = c->rate / 8000 * (s->rtt / 1000) / 1000;
+        c->queue = bdp / 10 + sim_rng_below(rng, 2 * bdp + 1);
+        c->queue = c->queue < 20000 ? 20000 : c->queue;
+    }
+    if (sim_rng_chance(rng, 300000)) {
+        c->mtu = (uint32_t)sim_rng_between(rng, 1200, 9000);
+    } else if (sim_rng_chance(rng, 800000)) {
+        c->mtu = 1472;
+    }
+}
+
+static void draw_faults(struct scenario *s, enum sim_class class)
+{
+    struct sim_rng *rng = &s->w->rng;
+    struct sim_link_config *c = &s->link;
+    skua_time phase = sim_rng_log(rng, 100 * SKUA_MSEC, 10 * SKUA_SEC);
+    uint32_t worst = class == SIM_LARGE ? 20000 : 300000;
+    s->heal_at = s->w->now + phase;
+    s->w->heal_at = s->heal_at;
+    if (sim_rng_chance(rng, 200000)) {
+        return; /* a perfect network */
+    }
+    c->loss = maybe(rng, 500000, 100, worst);
+    if (sim_rng_chance(rng, 200000)) {
+        c->burst_enter = (uint32_t)sim_rng_log(rng, 100, 50000);
+        c->burst_leave = (uint32_t)sim_rng_log(rng, 50000, 500000);
+        c->burst_loss = (uint32_t)sim_rng_between(rng, 300000, SIM_CERTAIN);
+    }
+    c->jitter = maybe_time(rng, 300000, 10 * SKUA_USEC, 20 * SKUA_MSEC);
+    c->reorder = maybe(rng, 400000, 1000, 300000);
+    c->reorder_time = sim_rng_log(rng, 10 * SKUA_USEC, 50 * SKUA_MSEC);
+    c->duplicate = maybe(rng, 300000, 1000, 300000);
+    c->corrupt = maybe(rng, 300000, 1000, worst);
+    if (sim_rng_chance(rng, 150000)) {
+        c->dark_from = s->w->now + sim_rng_below(rng, phase);
+        c->dark_to = c->dark_from + sim_rng_log(rng, 10 * SKUA_MSEC, 5 * SKUA_SEC);
+    }
+    if (sim_rng_chance(rng, 100000)) {
+        c->hole_from = (uint32_t)sim_rng_between(rng, 1300, 5000);
+        c->hole_to = c->hole_from + (uint32_t)sim_rng_between(rng, 1, 3000);
+    }
+}
+
+static struct sim_host_config draw_host(struct scenario *s)
+{
+    struct sim_rng *rng = &s->w->rng;
+    static const size_t segments[] = {1, 2, 10, 64};
+    struct sim_host_config c = {
+        .max_segments = segments[sim_rng_below(rng, 4)],
+        .max_gro = sim_rng_chance(rng, 600000) ? 64 : 1,
+        .max_sends = sim_rng_chance(rng, 800000) ? 64 : sim_rng_between(rng, 1, 4),
+        .wake_delay = maybe_time(rng, 300000, SKUA_USEC, 5 * SKUA_MSEC),
+        .timer_delay = maybe_time(rng, 400000, 10 * SKUA_USEC, 10 * SKUA_MSEC),
+        .hold = maybe(rng, 150000, 1000, 200000),
+        .hold_time = 5 * SKUA_MSEC,
+        .suites = sim_rng_chance(rng, 800000) ? SKUA_SUITE_CHACHA20_POLY1305 : 0,
+    };
+    if (sim_rng_chance(rng, 100000)) {
+        c.interface_mtu = (uint32_t)sim_rng_between(rng, 1200, 3000);
+    }
+    if (sim_rng_chance(rng, 200000)) {
+        c.max_udp_payload = (uint16_t)sim_rng_between(rng, 1200, 9000);
+    }
+    return c;
+}
+
+/* One side's behaviour; `budget` bytes in all. */
+static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
+{
+    struct sim_rng *rng = &s->w->rng;
+    uint32_t n = (uint32_t)sim_rng_log(rng, 1, 40);
+    struct sim_plan p = {
+        .at_once = (uint32_t)sim_rng_log(rng, 1, 64),
+        .chunk_max = sim_rng_log(rng, 1, 65536),
+        .read_max = sim_rng_log(rng, 1, 65536),
+        .lend = maybe(rng, 500000, 10000, SIM_CERTAIN),
+        .peek = maybe(rng, 600000, 10000, SIM_CERTAIN),
+        .slow = maybe(rng, 200000, 50000, SIM_CERTAIN),
+        .write_pause = maybe(rng, 200000, 10000, 500000),
+        .pause = sim_rng_log(rng, SKUA_USEC, 20 * SKUA_MSEC),
+        .reset = maybe(rng, 150000, 10000, 500000),
+        .stop = maybe(rng, 150000, 10000, 500000),
+        .abandon = maybe(rng, 100000, 1000, 100000),
+        .keep = maybe(rng, 300000, 10000, SIM_CERTAIN),
+        .span = s->heal_at - s->w->now,
+    };
+    p.streams[0] = (uint32_t)sim_rng_below(rng, n + 1);
+    p.streams[1] = (uint32_t)sim_rng_below(rng, n + 1);
+    p.size_max = budget / (n + 1) + 1;
+    /* Tiny pieces take long: bound their number. */
+    if (p.size_max / p.chunk_max > 2000) {
+        p.chunk_max = p.size_max / 2000 + 1;
+    }
+    if (p.size_max / p.read_max > 2000) {
+        p.read_max = p.size_max / 2000 + 1;
+    }
+    if (sim_rng_chance(rng, 100000)) {
+        p.pings = (uint32_t)sim_rng_between(rng, 1, 5);
+    }
+    if (sim_rng_chance(rng, 150000)) {
+        p.key_updates = (uint32_t)sim_rng_between(rng, 1, 8);
+    }
+    p.accept_after = maybe_time(rng, 200000, SKUA_USEC, SKUA_SEC);
+    return p;
+}
+
+/* How the two sides end, so that the connection comes to an end. */
+static void draw_ends(struct scenario *s, struct sim_conn *c)
+{
+    struct sim_rng *rng = &s->w->rng;
+    static const enum sim_end pairs[][2] = {
+        {SIM_END_CLOSE, SIM_END_CLOSE},       {SIM_END_CLOSE, SIM_END_WAIT},
+        {SIM_END_WAIT, SIM_END_CLOSE},        {SIM_END_SHUTDOWN, SIM_END_WAIT},
+        {SIM_END_WAIT, SIM_END_SHUTDOWN},     {SIM_END_SHUTDOWN, SIM_END_SHUTDOWN},
+        {SIM_END_SHUTDOWN, SIM_END_CLOSE},    {SIM_END_CLOSE, SIM_END_SHUTDOWN},
+    };
+    uint64_t k = sim_rng_below(rng, sizeof pairs / sizeof pairs[0]);
+    c->plan.end = pairs[k][0];
+    c->peer_plan.end = pairs[k][1];
+    struct sim_plan *one = sim_rng_chance(rng, 500000) ? &c->plan : &c->peer_plan;
+    skua_time at = 1 + sim_rng_log(rng, SKUA_USEC, 2 * SKUA_SEC);
+    uint64_t dice = sim_rng_below(rng, 100);
+    if (dice < 8) {
+        one->end = SIM_END_EARLY;
+        one->end_at = at;
+    } else if (dice < 16) {
+        one->end = SIM_END_ABORT;
+        one->end_at = at;
+    } else if (dice < 24 && one->end == SIM_END_SHUTDOWN) {
+        one->end_at = at;
+    } else if (dice < 26) {
+        one->end = SIM_END_NEVER;
+        c->config.idle_timeout_ns = sim_rng_log(rng, SKUA_SEC, 20 * SKUA_SEC);
+        c->may_fail = true;
+    }
+}
+
+static void start(void *arg)
+{
+    sim_app_start(arg);
+}
+
+static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const uint8_t *secret,
+                      const char *label, uint64_t budget)
+{
+    struct sim_rng *rng = &s->w->rng;
+    struct sim_conn *c =
+        sim_app_conn(s->app, from, (unsigned)sim_rng_below(rng, SIM_SOCKETS_MAX - 1), s->server);
+    c->plan = draw_plan(s, budget);
+    c->peer_plan = draw_plan(s, budget);
+    c->plan.early = sim_rng_chance(rng, 200000);
+    draw_ends(s, c);
+    memcpy(c->psk, secret, sizeof c->psk);
+    c->config.psk = psk ? c->psk : NULL;
+    (void)snprintf(c->label, sizeof c->label, "%s", label);
+    c->config.label = c->label;
+    uint64_t dice = sim_rng_below(rng, 100);
+    if (dice < 30) { /* IK */
+        c->pin = *skua_endpoint_key(s->server->ep);
+        c->config.server_key = &c->pin;
+    } else if (dice < 34) {
+        c->pin = *skua_endpoint_key(from->ep);
+        c->config.server_key = &c->pin;
+        c->expected = SKUA_EPEERKEY;
+        c->plan.end_at = 0; /* nobody closes it before it has found out */
+        c->plan.early = false;
+    } else if (dice < 38) {
+        c->peer_plan.refuse = true;
+    } else if (dice < 40) {
+        (void)snprintf(c->label, sizeof c->label, "no such label");
+        c->expected = SKUA_ECONNREFUSED;
+        c->plan.end_at = 0;
+    }
+    if (sim_rng_chance(rng, 100000)) {
+        c->config.max_recv_window = sim_rng_log(rng, 2000, 100000);
+        c->config.max_stream_window = sim_rng_log(rng, 1000, 100000);
+    }
+    if (sim_rng_chance(rng, 100000)) {
+        c->config.max_streams_bidi = (uint32_t)sim_rng_between(rng, 1, 4);
+        c->config.max_streams_uni = (uint32_t)sim_rng_between(rng, 1, 4);
+        c->plan.keep = 0; /* a stream whose handle is kept counts */
+    }
+    c->peer_plan.keep = s->few_streams ? 0 : c->peer_plan.keep;
+    sim_at(s->w, s->w->now + maybe_time(rng, 500000, SKUA_USEC, SKUA_SEC), start, c);
+}
+
+static void heal(void *arg)
+{
+    struct scenario *s = arg;
+    for (unsigned i = 0; i < s->w->hosts; i++) {
+        for (unsigned k = 0; k < s->w->hosts; k++) {
+            sim_link_heal(&s->w->link[i][k]);
+        }
+    }
+    s->w->counts[SIM_COUNT_HEALED]++;
+}
+
+/* The link changes while it is in use: another route. */
+static void change(void *arg)
+{
+    struct scenario *s = arg;
+    struct sim_rng *rng = &s->w->rng;
+    for (unsigned i = 0; i < s->w->hosts; i++) {
+        struct sim_link_config *c = &s->w->link[i][i == 0 ? 1 : 0].config;
+        c->delay = c->delay / 2 + sim_rng_below(rng, c->delay + 1);
+        if (c->mtu != 0 && sim_rng_chance(rng, 400000)) {
+            c->mtu = (uint32_t)sim_rng_between(rng, 1200, 3000);
+        }
+        if (c->rate != 0 && sim_rng_chance(rng, 400000)) {
+            c->rate = c->rate / 2 + sim_rng_below(rng, c->rate);
+        }
+    }
+    s->w->counts[SIM_COUNT_LINK_CHANGE]++;
+}
+
+static void dump(struct sim_world *w)
+{
+    sim_app_dump(w->user);
+}
+
+static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret, const char *label)
+{
+    struct sim_rng *rng = &s->w->rng;
+    struct skua_listen_config c = SKUA_LISTEN_CONFIG_INIT;
+    c.conn.psk = psk ? secret : NULL;
+    c.conn.label = label;
+    c.backlog = sim_rng_chance(rng, 200000) ? 1 : 0;
+    if (sim_rng_chance(rng, 100000)) {
+        c.conn.max_recv_window = sim_rng_log(rng, 2000, 100000);
+        c.conn.max_stream_window = sim_rng_log(rng, 1000, 100000);
+        c.conn.max_streams_bidi = (uint32_t)sim_rng_between(rng, 1, 4);
+        s->few_streams = true;
+    }
+    SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_OK);
+    SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_ESTATE);
+}
+
+static void draw(struct scenario *s, enum sim_class class)
+{
+    struct sim_world *w = s->w;
+    struct sim_rng *rng = &w->rng;
+    draw_link(s, class);
+    draw_faults(s, class);
+    unsigned clients = sim_rng_chance(rng, 300000) ? 2 : 1;
+    for (unsigned i = 0; i <= clients; i++) {
+        struct sim_host_config config = draw_host(s);
+        (void)sim_world_host(w, &config, &sim_app_program);
+    }
+    s->server = &w->host[0];
+    for (unsigned i = 1; i <= clients; i++) {
+        sim_world_connect(w, s->server, &w->host[i], &s->link);
+    }
+    s->app = sim_app_new(w);
+    uint8_t secret[SKUA_PSK_LEN];
+    for (size_t i = 0; i < sizeof secret; i++) {
+        secret[i] = (uint8_t)sim_rng_next(rng);
+    }
+    bool psk = sim_rng_chance(rng, 100000);
+    const char *label = sim_rng_chance(rng, 500000) ? "" : "sim";
+    listen_at_server(s, psk, secret, label);
+    uint64_t most = class == SIM_LARGE ? UINT64_C(40) << 20 : UINT64_C(1) << 20;
+    uint64_t bytes = class == SIM_LARGE ? sim_rng_between(rng, most / 8, most)
+                                        : sim_rng_log(rng, 1, most);
+    uint32_t conns = (uint32_t)sim_rng_between(rng, 1, class == SIM_LARGE ? 2 : 4);
+    for (uint32_t i = 0; i < conns; i++) {
+        struct sim_host *from = &w->host[1 + sim_rng_below(rng, clients)];
+        draw_conn(s, from, psk, secret, label, bytes / conns);
+    }
+    sim_at(w, s->heal_at, heal, s);
+    if (sim_rng_chance(rng, 150000)) {
+        sim_at(w, w->now + sim_rng_below(rng, s->heal_at - w->now), change, s);
+    }
+    s->patience = PATIENCE + 40 * s->rtt;
+    if (s->link.rate != 0) {
+        s->patience += bytes * 4 * 8 * 10 * 1000 / (s->link.rate / 1000) * SKUA_USEC;
+    }
+}
+
+static void finish(struct scenario *s)
+{
+    struct sim_world *w = s->w;
+    skua_time end = skua_time_max(s->heal_at, w->now) + s->patience;
+    while (!sim_app_done(s->app) || w->now < s->heal_at) {
+        if (w->now >= end) {
+            sim_fail(w, "not over in time");
+        }
+        (void)sim_run(w, skua_time_min(w->now + SKUA_SEC / 4, end));
+    }
+    skua_time over = w->now;
+    /* Nothing is left to be done, ever. */
+    if (!sim_run(w, w->now + AFTERMATH)) {
+        sim_fail(w, "an endpoint does not come to rest");
+    }
+    w->now = over;
+    for (unsigned i = 0; i < w->hosts; i++) {
+        struct skua_endpoint_stats stats;
+        skua_endpoint_stats(w->host[i].ep, &stats);
+        SIM_CHECK(w, skua_endpoint_next_timeout(w->host[i].ep) == SKUA_NEVER);
+        SIM_CHECK(w, stats.conns == 0 && stats.half_open == 0 && stats.time_wait == 0);
+        SIM_CHECK(w, stats.accept_queue == 0);
+        /* Tables do not shrink, and some blocks wait for the next connection. */
+        SIM_CHECK(w, stats.memory <= w->host[i].oracle.memory_base + (UINT64_C(5) << 18));
+    }
+    sim_app_verify(s->app);
+}
+
+void sim_scenario(enum sim_class class, uint64_t seed, bool verbose, struct sim_result *out)
+{
+    struct scenario s = {.w = sim_world_new(seed)};
+    (void)snprintf(s.replay, sizeof s.replay, "sim replay %s %llu -v",
+                   class == SIM_LARGE ? "large" : "small", (unsigned long long)seed);
+    s.w->replay = s.replay;
+    s.w->verbose = verbose;
+    s.w->dump = dump;
+    skua_time start_at = s.w->now;
+    draw(&s, class);
+    finish(&s);
+    out->hash = s.w->hash;
+    out->took = s.w->now - start_at;
+    memcpy(out->counts, s.w->counts, sizeof out->counts);
+    struct sim_world *w = s.w;
+    sim_app_free(s.app);
+    sim_world_free(w);
+}

@@ -1,0 +1,121 @@
+/* The world: a virtual clock, hosts with one endpoint each, and links between them.
+ *
+ * Time passes only from event to event; events at the same instant come in the order in which they
+ * were asked for. Each host runs a driver like libskua_ev's: take what arrived in batches (several
+ * datagrams to a buffer where they fit, as with GRO), run timers, let the application work, end the
+ * loan of the buffers (which are poisoned then), send until there is nothing to send. It wakes up
+ * late, blocks, and has a limited interface, as it is told to. */
+#ifndef SKUA_TESTS_SIM_WORLD_H
+#define SKUA_TESTS_SIM_WORLD_H
+
+#include <skua/skua.h>
+
+#include "counts.h"
+#include "heap.h"
+#include "link.h"
+#include "oracle.h"
+#include "rng.h"
+
+enum { SIM_HOSTS_MAX = 4, SIM_SOCKETS_MAX = 4, SIM_PORT = 4000 };
+
+struct sim_world;
+struct sim_host;
+
+struct sim_host_config {
+    size_t max_segments;      /* GSO: 1 to 64 */
+    size_t max_gro;           /* datagrams in one receive buffer at most; 1 = no GRO */
+    size_t max_sends;         /* calls of send per turn */
+    skua_time wake_delay;     /* a datagram waits up to so long for the driver */
+    skua_time timer_delay;    /* timers fire up to so much late */
+    uint32_t hold;            /* ppm per batch: the socket blocks ... */
+    skua_time hold_time;      /* ... for up to this long */
+    uint32_t interface_mtu;   /* larger ones are refused with EMSGSIZE; 0 = no limit */
+    uint16_t max_udp_payload; /* as in struct skua_config */
+    uint8_t suites;           /* as in struct skua_config */
+};
+
+/* What runs on a host. */
+struct sim_program {
+    void (*event)(struct sim_host *host, const struct skua_event *event);
+    void (*turn)(struct sim_host *host); /* once per turn of the driver, after the events; may be NULL */
+};
+
+struct sim_host {
+    struct sim_world *world;
+    unsigned index;
+    struct skua_endpoint *ep;
+    struct sim_host_config config;
+    struct sim_program program;
+    void *user; /* of the program */
+    struct sim_heap heap;
+    struct sim_rng rng;        /* the endpoint's randomness */
+    struct sim_rng driver_rng; /* the driver's moods */
+    struct sim_oracle oracle;
+    struct sim_datagram *in_first, *in_last;
+    skua_time wake_at;  /* SKUA_NEVER = asleep */
+    uint64_t wake_id;   /* of the event that is meant */
+    skua_time held_till; /* the socket blocks until then */
+    unsigned spins;     /* turns at one instant */
+    skua_time spin_at;
+    uint64_t turns;
+    uint8_t *room; /* for skua_endpoint_send */
+};
+
+typedef void (*sim_call)(void *arg);
+
+struct sim_event;
+
+struct sim_world {
+    uint64_t seed;
+    skua_time now;
+    uint64_t order; /* events so far: breaks ties */
+    struct sim_event *heap;
+    size_t heap_len, heap_cap;
+    unsigned hosts;
+    struct sim_host host[SIM_HOSTS_MAX];
+    struct sim_link link[SIM_HOSTS_MAX][SIM_HOSTS_MAX]; /* from, to */
+    struct sim_rng rng;                                 /* the scenario's and the applications' */
+    uint64_t counts[SIM_COUNTS];
+    uint64_t hash; /* of everything that was traced */
+    skua_time heal_at; /* when the faults end; 0 = there are none */
+    bool verbose;
+    void *user; /* of the scenario */
+    const char *replay; /* command that repeats this run */
+    void (*dump)(struct sim_world *world); /* says more when something failed; may be NULL */
+};
+
+struct sim_world *sim_world_new(uint64_t seed);
+void sim_world_free(struct sim_world *world);
+
+/* One more host; its endpoint has a key of its own. `config` may be NULL: an ideal driver. */
+struct sim_host *sim_world_host(struct sim_world *world, const struct sim_host_config *config,
+                                const struct sim_program *program);
+/* Both directions between two hosts. */
+void sim_world_connect(struct sim_world *world, struct sim_host *a, struct sim_host *b,
+                       const struct sim_link_config *config);
+struct sim_link *sim_link_between(struct sim_host *from, struct sim_host *to);
+
+/* The address of a host's socket, and the path from one to another. */
+struct skua_addr sim_addr(const struct sim_host *host, unsigned socket);
+struct skua_path sim_path(const struct sim_host *from, unsigned socket, const struct sim_host *to);
+
+/* Calls `call` at `at`. */
+void sim_at(struct sim_world *world, skua_time at, sim_call call, void *arg);
+/* The host's driver takes a turn soon: an application asked for something. */
+void sim_host_wake(struct sim_host *host, skua_time at);
+/* A datagram from nowhere reaches `host` at `at`. */
+void sim_inject(struct sim_host *host, const struct skua_addr *from, const struct skua_addr *to,
+                const void *bytes, size_t len, skua_time at);
+
+/* Runs until nothing is left to happen, or `until`; false when time ran out first. */
+bool sim_run(struct sim_world *world, skua_time until);
+
+/* Reports a failure with all that is known, and ends the process. */
+_Noreturn void sim_fail(struct sim_world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#define SIM_CHECK(world, condition)                                                                \
+    ((condition) ? (void)0                                                                         \
+                 : sim_fail(world, "%s:%d: not so: %s", __FILE__, __LINE__, #condition))
+
+#endif
