@@ -19,27 +19,49 @@ void skua_link_nat_init(struct skua_link_nat *nat, const struct skua_link_addr *
     }
     for (uint32_t i = 0; i < SKUA_LINK_FLOWS; i++) {
         nat->flows[i].fd = -1;
-        nat->flows[i].silenced = -1;
     }
+    nat->silenced_head = 0;
+    nat->silenced_count = 0;
 }
 
-static void close_sockets(struct skua_link_flow *flow)
+static void close_socket(struct skua_link_flow *flow)
 {
     if (flow->fd >= 0) {
         (void)close(flow->fd);
     }
-    if (flow->silenced >= 0) {
-        (void)close(flow->silenced);
-    }
     flow->fd = -1;
-    flow->silenced = -1;
+}
+
+static void close_oldest_silenced(struct skua_link_nat *nat)
+{
+    (void)close(nat->silenced[nat->silenced_head].fd);
+    nat->silenced_head = (nat->silenced_head + 1) % SKUA_LINK_SILENCED;
+    nat->silenced_count--;
 }
 
 void skua_link_nat_deinit(struct skua_link_nat *nat)
 {
     for (uint32_t i = 0; i < SKUA_LINK_FLOWS; i++) {
-        close_sockets(&nat->flows[i]);
+        close_socket(&nat->flows[i]);
     }
+    while (nat->silenced_count > 0) {
+        close_oldest_silenced(nat);
+    }
+}
+
+/* Keeps a socket bound, unread and with hardly any room: packets to its port vanish as behind a NAT
+ * that has forgotten it, where a closed port would answer them with an ICMP message. */
+static void silence(struct skua_link_nat *nat, int fd, skua_time now)
+{
+    const int room = 1;
+    (void)epoll_ctl(nat->epoll, EPOLL_CTL_DEL, fd, NULL);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    if (nat->silenced_count == SKUA_LINK_SILENCED) {
+        close_oldest_silenced(nat);
+    }
+    const size_t last = (nat->silenced_head + nat->silenced_count) % SKUA_LINK_SILENCED;
+    nat->silenced[last] = (struct skua_link_silenced){.fd = fd, .since = now};
+    nat->silenced_count++;
 }
 
 /* Port and the end of the address: clients are this machine's or a test network's, not attackers.
@@ -82,7 +104,7 @@ static uint32_t make_flow(struct skua_link_nat *nat, const struct skua_link_addr
         return SKUA_LINK_NO_FLOW;
     }
     struct skua_link_flow *flow = &nat->flows[index];
-    *flow = (struct skua_link_flow){.client = *client, .fd = -1, .silenced = -1};
+    *flow = (struct skua_link_flow){.client = *client, .fd = -1};
     if (!open_socket(nat, flow)) {
         return SKUA_LINK_NO_FLOW;
     }
@@ -116,27 +138,15 @@ uint32_t skua_link_nat_find(struct skua_link_nat *nat, const struct skua_link_ad
     return index;
 }
 
-void skua_link_nat_rebind(struct skua_link_nat *nat)
+void skua_link_nat_rebind(struct skua_link_nat *nat, skua_time now)
 {
     for (uint32_t i = 0; i < SKUA_LINK_FLOWS; i++) {
         struct skua_link_flow *flow = &nat->flows[i];
-        if (flow->fd < 0) {
-            continue;
-        }
         const int before = flow->fd;
-        if (!open_socket(nat, flow)) {
-            continue;
+        if (before >= 0 && open_socket(nat, flow)) {
+            silence(nat, before, now);
+            nat->rebindings++;
         }
-        /* The old port stays open, unread and with hardly any room: its packets vanish, where a
-         * closed port would answer them with an ICMP message. */
-        const int room = 1;
-        (void)epoll_ctl(nat->epoll, EPOLL_CTL_DEL, before, NULL);
-        (void)setsockopt(before, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-        if (flow->silenced >= 0) {
-            (void)close(flow->silenced);
-        }
-        flow->silenced = before;
-        nat->rebindings++;
     }
 }
 
@@ -158,8 +168,12 @@ void skua_link_nat_expire(struct skua_link_nat *nat, skua_time limit, skua_time 
         struct skua_link_flow *flow = &nat->flows[i];
         if (flow->fd >= 0 && flow->under_way == 0 && now - flow->used >= limit) {
             unlink_flow(nat, i);
-            close_sockets(flow);
+            close_socket(flow);
             nat->count--;
         }
+    }
+    while (nat->silenced_count > 0 &&
+           now - nat->silenced[nat->silenced_head].since >= SKUA_LINK_SILENCE_NS) {
+        close_oldest_silenced(nat);
     }
 }

@@ -18,6 +18,12 @@
 /* Flows at a time; a client beyond it is not served until an old flow expires. */
 #define SKUA_LINK_FLOWS 1024
 
+/* Ports given up and still kept silent, in all; beyond it the oldest is closed. */
+#define SKUA_LINK_SILENCED 512
+
+/* How long a port that was given up stays silent: longer than a peer keeps sending to it. */
+#define SKUA_LINK_SILENCE_NS (60 * SKUA_SEC)
+
 /* "No flow". */
 #define SKUA_LINK_NO_FLOW UINT32_MAX
 
@@ -25,12 +31,17 @@
 struct skua_link_flow {
     struct skua_link_addr client; /* its address as the emulator sees it */
     int fd;                       /* socket towards the server, -1 = unused entry */
-    int silenced;                 /* socket before the last rebinding, or -1 */
     uint32_t next;                /* next flow with the same hash, or SKUA_LINK_NO_FLOW */
     uint32_t overflow;            /* last count of drops that `fd` reported */
     uint64_t under_way;           /* its packets in the two queues */
     uint64_t newest[2];           /* per direction: largest packet number delivered, plus 1 */
     skua_time used;               /* when a packet was last seen */
+};
+
+/* A socket before a rebinding: bound, never read. */
+struct skua_link_silenced {
+    int fd;
+    skua_time since; /* time of the rebinding */
 };
 
 /* The table. */
@@ -43,6 +54,9 @@ struct skua_link_nat {
     uint64_t refused;                             /* packets of clients beyond the limit */
     uint64_t rebindings;                          /* fresh sockets given to flows */
     struct skua_link_flow flows[SKUA_LINK_FLOWS]; /* by index */
+    struct skua_link_silenced silenced[SKUA_LINK_SILENCED]; /* ring, oldest at silenced_head */
+    size_t silenced_head;
+    size_t silenced_count;
 };
 
 /* Prepares an empty table. `epoll` stays the caller's; its events carry base + flow index, where
@@ -56,8 +70,9 @@ void skua_link_nat_deinit(struct skua_link_nat *nat);
 uint32_t skua_link_nat_find(struct skua_link_nat *nat, const struct skua_link_addr *client,
                             skua_time now);
 /* Gives every flow a fresh socket. */
-void skua_link_nat_rebind(struct skua_link_nat *nat);
-/* Forgets flows unused since `limit` before now and without packets under way. */
+void skua_link_nat_rebind(struct skua_link_nat *nat, skua_time now);
+/* Forgets flows unused since `limit` before now and without packets under way, and closes ports
+ * that were silent for long enough. */
 void skua_link_nat_expire(struct skua_link_nat *nat, skua_time limit, skua_time now);
 
 #endif

@@ -222,7 +222,7 @@ static void deliver(struct link *link, int direction, skua_time now)
 static void keep_house(struct link *link, skua_time now)
 {
     if (now >= link->next_rebind) {
-        skua_link_nat_rebind(&link->nat);
+        skua_link_nat_rebind(&link->nat, now);
         link->next_rebind = now + link->setup->rebind_every_ns;
     }
     if (now >= link->next_expire) {
