@@ -1,6 +1,7 @@
 /* The client of `skua perf`: its state, shared by the files that make it.
  *
- * perf_client.c connects, keeps the time and ends the test; perf_load.c makes the load of a mode.
+ * perf_client.c connects and reports, perf_test.c runs a test from REQUEST to RESULT, perf_load.c
+ * makes the load of a mode.
  * The main connection carries the control stream and, but in CONNECT, the load. A load counts in
  * `running` what has not ended yet; when that is 0 the client says DONE and waits for RESULT. */
 #ifndef SKUA_TOOLS_PERF_CLIENT_H
@@ -68,6 +69,15 @@ struct skua_perf_client {
 /* The test cannot go on: says why and ends with `code`. */
 __attribute__((format(printf, 3, 4))) void
 skua_perf_fail(struct skua_perf_client *client, enum skua_exit code, const char *format, ...);
+
+/* --- perf_test.c --- */
+
+/* The main connection is established: sends REQUEST. */
+void skua_perf_ask(struct skua_perf_client *client);
+/* The control stream has something. */
+void skua_perf_read_control(struct skua_perf_client *client);
+/* RUNNING or ENDING: the time is up, or the user has seen enough. What is under way is dropped. */
+void skua_perf_stop(struct skua_perf_client *client);
 /* Something of the load has ended: DONE where that was the last. */
 void skua_perf_one_ended(struct skua_perf_client *client);
 

@@ -80,10 +80,8 @@ enum skua_err skua_perf_out_pump(struct skua_endpoint *ep, struct skua_perf_out 
 
 void skua_perf_out_reset(struct skua_endpoint *ep, struct skua_perf_out *out)
 {
-    if (!out->ended) {
-        out->ended = true;
-        (void)skua_stream_reset(ep, out->stream, 0);
-    }
+    out->ended = true;
+    (void)skua_stream_reset(ep, out->stream, 0);
 }
 
 /* --- receiving --- */

@@ -54,7 +54,7 @@ enum skua_err skua_perf_out_write(struct skua_endpoint *ep, struct skua_perf_out
 /* The same, and finishes the stream once all is written. */
 enum skua_err skua_perf_out_pump(struct skua_endpoint *ep, struct skua_perf_out *out,
                                  const struct skua_perf_source *source);
-/* Ends it now: what was not sent yet is dropped. */
+/* Ends it now, finished or not: what has not arrived yet is dropped. */
 void skua_perf_out_reset(struct skua_endpoint *ep, struct skua_perf_out *out);
 
 /* --- receiving --- */

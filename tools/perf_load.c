@@ -41,8 +41,9 @@ static void bulk_stop(struct skua_perf_client *client)
 {
     for (uint16_t i = 0; i < client->lane_count; i++) {
         struct skua_perf_out *out = &client->lanes[i].out;
-        if (!out->ended) {
-            skua_perf_out_reset(client->ep, out);
+        const bool ended = out->ended;
+        skua_perf_out_reset(client->ep, out);
+        if (!ended) {
             skua_perf_one_ended(client);
         }
     }
