@@ -35,6 +35,7 @@ struct run {
     ev_signal on_int, on_term;
     ev_timer tick;    /* progress */
     ev_timer give_up; /* the orderly end takes too long */
+    bool replied;     /* the server has answered the request */
     bool done;        /* everything is stored */
     bool over;        /* `code` stands */
     bool *unknown;    /* the caller's */
@@ -95,6 +96,7 @@ static void on_reply(struct skua_session *session, enum skua_file_status status)
 {
     struct run *run = session->user;
     char shown[1024];
+    run->replied = true;
     if (status == SKUA_STATUS_OK) {
         return;
     }
@@ -290,16 +292,17 @@ static enum skua_exit explain(struct run *run, const struct skua_event *event)
         explain_key_refused(run);
         return SKUA_EXIT_REFUSED;
     }
-    if (run->session_open) {
+    const char *colon = reason[0] != '\0' ? ": " : "";
+    if (run->replied || (run->session_open && event->error != SKUA_ECONNREFUSED)) {
         skua_report_error(run->report, "connection to %s lost: %s%s%s", host,
-                          skua_strerror(event->error), reason[0] != '\0' ? ": " : "", reason);
+                          skua_strerror(event->error), colon, reason);
         return SKUA_EXIT_LOST;
     }
+    /* A code from the server is a decision; without one, nobody listens there. */
+    const bool refused = event->remote && event->code != 0;
     skua_report_error(run->report, "cannot connect to %s: %s%s%s", host,
-                      event->remote && event->code != 0 ? skua_code_text(event->code)
-                                                        : skua_strerror(event->error),
-                      reason[0] != '\0' ? ": " : "", reason);
-    const bool refused = event->error == SKUA_ECONNREFUSED && event->remote && event->code != 0;
+                      refused ? skua_code_text(event->code) : skua_strerror(event->error), colon,
+                      reason);
     return refused ? SKUA_EXIT_REFUSED : SKUA_EXIT_UNREACHABLE;
 }
 

@@ -324,14 +324,13 @@ void skua_receiver_on_readable(struct skua_receiver *receiver, skua_stream strea
     }
 }
 
-bool skua_receiver_on_sent(struct skua_receiver *receiver, const uint8_t *body, size_t len)
+bool skua_receiver_on_sent(struct skua_receiver *receiver, const struct skua_file_totals *sent)
 {
-    if (receiver->sent_known || !skua_file_get_sent(body, len, &receiver->sent)) {
+    if (receiver->sent_known) {
         return false;
     }
     receiver->sent_known = true;
-    receiver->session->progress.all_sent = true;
-    receiver->session->ops->totals(receiver->session, &receiver->sent);
+    receiver->sent = *sent;
     finish_if_complete(receiver);
     return true;
 }

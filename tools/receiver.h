@@ -24,7 +24,7 @@ void skua_receiver_on_readable(struct skua_receiver *receiver, skua_stream strea
 /* The control stream has room again. */
 void skua_receiver_pump(struct skua_receiver *receiver);
 
-/* SENT; false where it makes no sense. */
-bool skua_receiver_on_sent(struct skua_receiver *receiver, const uint8_t *body, size_t len);
+/* SENT, once; false where it makes no sense. */
+bool skua_receiver_on_sent(struct skua_receiver *receiver, const struct skua_file_totals *sent);
 
 #endif

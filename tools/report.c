@@ -251,8 +251,8 @@ void skua_report_summary(struct skua_report *report, enum skua_exit code, skua_t
                      ms, (int)code);
         (void)fflush(stdout);
     }
-    if (report->quiet || (report->stored + report->failed + report->skipped == 0)) {
-        return;
+    if (report->quiet || report->stored == 0) {
+        return; /* what failed has its own line */
     }
     (void)fprintf(stderr, "skua cp: %" PRIu64 " files, %s verified and stored", report->files,
                   size_text(size, report->bytes));

@@ -158,7 +158,8 @@ bool skua_session_receive(struct skua_session *session, const struct skua_store 
         }
     }
     session->early_count = 0;
-    return session->receiver != NULL;
+    return session->receiver != NULL &&
+           (!session->early_sent || skua_receiver_on_sent(session->receiver, &session->sent));
 }
 
 /* --- records of the control stream --- */
@@ -186,13 +187,36 @@ static bool on_reply(struct skua_session *session, const uint8_t *body, size_t l
     return true;
 }
 
+/* Whether this side receives, or will as soon as it knows where things go. */
+static bool is_receiving(const struct skua_session *session)
+{
+    return session->sender == NULL && (session->receiver != NULL || session->requested);
+}
+
 static bool on_totals(struct skua_session *session, const uint8_t *body, size_t len)
 {
     struct skua_file_totals totals;
-    if (session->receiver == NULL || !skua_file_get_totals(body, len, &totals)) {
+    if (!is_receiving(session) || !skua_file_get_totals(body, len, &totals)) {
         return false;
     }
     session->ops->totals(session, &totals);
+    return true;
+}
+
+static bool on_sent(struct skua_session *session, const uint8_t *body, size_t len)
+{
+    struct skua_file_totals sent;
+    if (!is_receiving(session) || session->progress.all_sent ||
+        !skua_file_get_sent(body, len, &sent)) {
+        return false;
+    }
+    session->progress.all_sent = true;
+    session->ops->totals(session, &sent);
+    if (session->receiver != NULL) {
+        return skua_receiver_on_sent(session->receiver, &sent);
+    }
+    session->early_sent = true;
+    session->sent = sent;
     return true;
 }
 
@@ -207,7 +231,7 @@ static bool dispatch(struct skua_session *session, enum skua_file_record type, c
     case SKUA_FILE_TOTALS:
         return on_totals(session, body, len);
     case SKUA_FILE_SENT:
-        return session->receiver != NULL && skua_receiver_on_sent(session->receiver, body, len);
+        return on_sent(session, body, len);
     case SKUA_FILE_VERDICTS:
         return session->sender != NULL && skua_sender_on_verdicts(session->sender, body, len);
     case SKUA_FILE_DONE:

@@ -85,6 +85,8 @@ struct skua_session {
     struct skua_job last;           /* ends it */
     struct skua_sender *sender;     /* or NULL */
     struct skua_receiver *receiver; /* or NULL */
+    bool early_sent;                /* SENT came before the receiver was there */
+    struct skua_file_totals sent;   /* what it said */
     size_t early_count;             /* data streams that came before the receiver was there */
     skua_stream early[SKUA_FILE_STREAMS_MAX];
     struct skua_session_progress progress;

@@ -1,0 +1,111 @@
+# Trees and files both ways: what arrives is what was sent, names and times included.
+. "$(dirname "$0")/lib.sh"
+serve --allow-any
+
+mkdir -p tree/deep/er tree/empty 'tree/with space'
+for i in $(seq 300); do
+  head -c $((i * 41)) /dev/urandom >"tree/deep/small$i"
+done
+head -c 20000000 /dev/urandom >tree/big
+: >tree/zero
+echo x >"tree/with space/-rf *"
+echo y >"tree/deep/er/ä€😀"
+truncate -s 200M tree/sparse
+echo island | dd of=tree/sparse bs=1 seek=150000000 conv=notrunc status=none
+ln -s ../zero tree/deep/link
+chmod 0640 tree/zero
+chmod 0755 tree/deep/small7
+chmod 0500 tree/deep/er
+touch -d '2001-02-03 04:05:06.123456789' tree/zero tree/empty tree/deep
+touch -h -d '2002-02-03 04:05:06.5' tree/deep/link
+
+# A new name becomes the copy; an existing directory takes it in.
+expect 0 copy -r --links tree 127.0.0.1:new
+same tree srv/new
+same_metadata tree srv/new
+expect 0 copy -r --links 127.0.0.1:new back
+same tree back
+same_metadata tree back
+mkdir srv/box into
+expect 0 copy -r --links tree 127.0.0.1:box
+same tree srv/box/tree
+expect 0 copy -r --links 127.0.0.1:box/tree into
+same tree into/tree
+[ "$(stat -c %b srv/new/sparse)" -lt 10000 ] || fail "the sparse file is not sparse any more"
+no_temp_files srv || fail "temporary files are left"
+
+# The same again replaces what is there.
+expect 0 copy -r --links tree/. 127.0.0.1:new
+same tree srv/new
+
+# Contents of a folder, and of the whole served folder.
+mkdir contents
+expect 0 copy -r tree/deep/. "skua://127.0.0.1:$port/box"
+same tree/deep/small9 srv/box/small9
+expect 0 copy -r "skua://127.0.0.1:$port/" contents
+same tree/big contents/new/big
+
+# Files.
+expect 0 copy tree/big 127.0.0.1:
+cmp tree/big srv/big || fail "file into the served folder"
+expect 0 copy tree/big 127.0.0.1:box/renamed
+cmp tree/big srv/box/renamed || fail "file with a new name"
+expect 0 copy tree/zero tree/deep/small1 tree/deep/small2 127.0.0.1:box/
+cmp tree/deep/small2 srv/box/small2 || fail "several files"
+expect 0 copy 127.0.0.1:/box/zero 127.0.0.1:box/./renamed .
+cmp tree/big renamed || fail "several files from the server"
+expect 0 copy --checksum --fsync tree/big 127.0.0.1:sum
+cmp tree/big srv/sum || fail "with --checksum"
+expect 0 copy --checksum 127.0.0.1:sum sum
+cmp tree/big sum || fail "from the server with --checksum"
+
+# Links: skipped with a notice; one that is named is followed; none leads out.
+expect 0 copy -r tree/deep 127.0.0.1:nolinks
+says 'deep/link: symbolic link, skipped'
+[ ! -e srv/nolinks/link ] || fail "a link was copied without --links"
+ln -s tree/big named
+expect 0 copy named 127.0.0.1:named
+cmp tree/big srv/named || fail "a named link"
+mkdir outward && ln -s /etc/passwd outward/l
+expect 1 copy -r --links outward 127.0.0.1:outward
+says 'points out of the tree'
+ln -s /etc srv/etc
+expect 7 copy 127.0.0.1:etc/passwd .
+says 'symbolic link'
+
+# Directories need -r; what fails does not stop the others.
+expect 6 copy tree 127.0.0.1:norec
+says 'use -r'
+one_line
+expect 7 copy 127.0.0.1:box norec
+mkdir mixed && echo a >mixed/a && echo b >"$(printf 'mixed/b\033[2J')"
+expect 1 copy -r mixed 127.0.0.1:mixed
+says 'b\\x1b\[2J: name not allowed'
+cmp mixed/a srv/mixed/a || fail "the good file beside a bad one"
+mkfifo mixed/fifo && rm mixed/b*
+expect 0 copy -r mixed 127.0.0.1:mixed
+says 'neither file, directory nor link'
+expect 1 copy tree/zero nosuch 127.0.0.1:
+says '^skua cp: nosuch: no such file'
+
+# For scripts.
+expect 0 copy --json -q tree/zero 127.0.0.1:
+[ ! -s err ] || fail "-q says something: $(cat err)"
+grep -q '^{"type":"file","path":"tree/zero","size":0,"status":"ok","side":"remote"}$' out || fail "JSON: $(cat out)"
+grep -q '^{"type":"summary","files":1,"bytes":0,.*"exit":0}$' out || fail "JSON summary: $(cat out)"
+
+# Five clients at once.
+pids=
+for i in 1 2 3 4 5; do
+  "$skua" cp -q -r -P "$port" --server-key "$key" tree/deep "127.0.0.1:many$i" 2>"err$i" &
+  pids="$pids $!"
+done
+for pid in $pids; do
+  wait "$pid" || fail "one of several clients failed"
+done
+for i in 1 2 3 4 5; do
+  cmp tree/deep/small299 "srv/many$i/small299" || fail "client $i"
+done
+
+expect 0 stop_server TERM
+finish
