@@ -17,7 +17,7 @@ bool skua_connection_has_event(const struct skua_connection *c)
         return false;
     }
     if (!c->accepted) {
-        return (c->events & BIT(INCOMING)) != 0 || (c->told && c->close.ended);
+        return c->close.ended ? c->told : (c->events & BIT(INCOMING)) != 0;
     }
     return c->events != 0 || skua_streams_has_event(&c->streams) || closed_is_due(c);
 }
@@ -74,15 +74,13 @@ bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *ev
         return false;
     }
     if (!c->accepted) {
-        if (!c->close.ended && take_bit(c, SKUA_EVENT_INCOMING, event)) {
-            c->told = true;
-            event->key = c->peer_key;
-            return true;
-        }
-        if (c->told) {
+        if (c->close.ended) {
             fill_closed(c, event);
+        } else {
+            c->told = take_bit(c, SKUA_EVENT_INCOMING, event);
+            event->key = c->peer_key;
         }
-        return c->told;
+        return true;
     }
     if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || stream_event(c, event, stream) ||
         take_bit(c, SKUA_EVENT_FINISHED, event)) {

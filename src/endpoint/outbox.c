@@ -73,8 +73,9 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
     }
 }
 
-static void forget(struct skua_endpoint *ep, struct skua_connection *c)
+static void forget(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
 {
+    transport_over(ep, c, now);
     skua_outbox_disown(ep, c);
     skua_timers_cancel(&ep->timers, &c->timer);
     skua_list_remove(&c->all_link);
@@ -93,8 +94,11 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
     if ((marks & SKUA_MARK_ENDED) != 0) {
         transport_over(ep, c, now);
     }
+    if (c->close.ended && !c->accepted && !c->told) {
+        skua_outbox_disown(ep, c); /* the application has never heard of it, and never will */
+    }
     if (skua_connection_is_dead(c)) {
-        forget(ep, c);
+        forget(ep, c, now);
         return;
     }
     if ((marks & SKUA_MARK_SEND) != 0 && !skua_list_is_linked(&c->link)) {
