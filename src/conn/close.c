@@ -306,8 +306,7 @@ enum skua_err skua_connection_close(struct skua_connection *c)
         return SKUA_OK;
     }
     if (c->state == SKUA_STATE_SYN_SENT) {
-        become_ended(c, SKUA_EABORTED, c->env->now);
-        become_over(c);
+        skua_close_now(c, SKUA_EABORTED, c->env->now);
         return SKUA_OK;
     }
     skua_conn_mark(c, SKUA_MARK_BATCH); /* arms the deadline, looks at the peer's FIN again */

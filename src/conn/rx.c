@@ -26,12 +26,13 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
     }
     struct skua_frame_origin origin = {.pn = p->pn, .phase = p->phase, .confirm = confirm};
     enum skua_code code = skua_frames_recv(c, &origin, p->frames, p->frames_len, now);
+    /* Also where a later frame was wrong: the application may read until it has heard of CLOSED. */
+    if (skua_streams_has_loans(&c->streams) && !skua_list_is_linked(&c->loan_link)) {
+        skua_list_push_back(&c->env->loans, &c->loan_link);
+    }
     if (code != SKUA_CODE_NO_ERROR) {
         skua_close_fail(c, code, origin.type, "", now);
         return SKUA_VERDICT_PROTOCOL;
-    }
-    if (skua_streams_has_loans(&c->streams) && !skua_list_is_linked(&c->loan_link)) {
-        skua_list_push_back(&c->env->loans, &c->loan_link);
     }
     if (!c->close.ended) {
         skua_acks_on_received(&c->rx.acks, p->pn, origin.eliciting, ecn, now);
