@@ -52,12 +52,15 @@ static void write_due(struct skua_fill *fill, const struct skua_frame *frame, bo
 
 void skua_control_close(struct skua_connection *c, struct skua_fill *fill)
 {
-    if (c->close.fin_ack_due && c->confirmed) {
+    struct skua_streams_totals totals;
+    bool fin_due = c->close.fin_due && skua_streams_totals(&c->streams, &totals);
+    /* Whoever sends FIN second keeps no record: the FIN_ACK that answers it ends all. So each such
+     * FIN takes the own FIN_ACK along, lest an earlier one was lost. */
+    if (c->close.fin_ack_due || (fin_due && c->close.peer_complete)) {
         const struct skua_frame fin_ack = {.type = SKUA_FRAME_FIN_ACK};
         write_due(fill, &fin_ack, &c->close.fin_ack_due);
     }
-    struct skua_streams_totals totals;
-    if (c->close.fin_due && skua_streams_totals(&c->streams, &totals)) {
+    if (fin_due) {
         struct skua_frame fin = {.type = SKUA_FRAME_FIN};
         fin.fin.bidi = totals.bidi;
         fin.fin.uni = totals.uni;
