@@ -225,8 +225,10 @@ enum skua_err skua_streams_settle(struct skua_streams *streams)
         struct skua_stream *stream = SKUA_CONTAINER_OF(node, struct skua_stream, loan);
         enum skua_err err = skua_recv_buf_settle(&stream->recv.buf, &streams->mem);
         if (err != SKUA_OK) {
-            result = err;
+            /* What could not be kept must not be read; the connection ends. */
+            skua_recv_buf_discard(&stream->recv.buf, &streams->mem);
             streams->failed = true;
+            result = err;
         }
     }
     return result;
