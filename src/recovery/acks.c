@@ -72,8 +72,8 @@ void skua_acks_set_immediate(struct skua_acks *acks)
 
 skua_time skua_acks_deadline(const struct skua_acks *acks)
 {
-    if (skua_rangeset_count(&acks->received) == 0) {
-        return SKUA_NEVER;
+    if (!acks->news) {
+        return SKUA_NEVER; /* nothing to say, whatever was asked for */
     }
     if (acks->immediate || acks->eliciting >= acks->tolerance) {
         return 0;
