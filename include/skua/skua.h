@@ -227,11 +227,14 @@ struct skua_conn_config {
     uint32_t max_streams_uni;     /* the same, unidirectional; both at most 2^20 */
     skua_time time_wait_ns;       /* length of TIME_WAIT; 0 = 3 PTO */
     skua_time close_timeout_ns;   /* skua_conn_close gives up after; 0 = 30 s */
+    bool ik; /* connect only: Noise IK instead of XX. The own key then travels in the first packet,
+                sealed to `server_key`, which is required; anyone who later gets the server's secret
+                key can read it there */
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
         sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-            0, 0                                                                                   \
+            0, 0, false                                                                            \
     }
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32

@@ -74,6 +74,7 @@ static struct skua_connection *make(struct skua_env *env, const struct skua_sett
     c->state = SKUA_STATE_CLOSED;
     c->rx.largest_pn = UINT64_MAX;
     c->tx.pace_at = SKUA_NEVER;
+    c->tx.hold_until = SKUA_NEVER;
     c->close.fin_repeat_at = SKUA_NEVER;
     c->life.idle_timeout_ns = settings->idle_timeout_ns;
     c->peer_ack_delay_exponent = 3;
@@ -193,6 +194,7 @@ bool skua_connection_is_dead(const struct skua_connection *c)
 void skua_connection_take(struct skua_connection *c, void *user)
 {
     c->accepted = true;
+    c->events &= ~(1u << SKUA_EVENT_INCOMING);
     c->user = user;
     skua_connection_touch(c);
 }
@@ -211,6 +213,7 @@ enum skua_err skua_connection_update_keys(struct skua_connection *c)
     if (c->close.ended) {
         return SKUA_ECLOSED;
     }
+    skua_keys_on_timeout(&c->keys, c->env->cache, c->env->now);
     if (!c->confirmed || c->tx.update_keys || !skua_keys_may_update(&c->keys)) {
         return SKUA_EAGAIN;
     }

@@ -40,8 +40,10 @@
 /* Most frame records of one packet: one inline in the sent entry, the others in its overflow. */
 enum { SKUA_RECORDS_PER_PACKET = 16 };
 
-/* Room for the last packet of a connection, which its TIME_WAIT record repeats. */
-enum { SKUA_FAREWELL_MAX = 96 };
+/* Room for the last packet of a connection, which its record repeats: a RST without reason under
+ * the longest id and tag. Packets that ask for an acknowledgement are padded to more than that,
+ * since a record answers only longer ones. */
+enum { SKUA_FAREWELL_MAX = 80, SKUA_ELICITING_MIN = SKUA_FAREWELL_MAX + 1 };
 
 /* A client's handshake, from SYN until the server has answered under the transport keys. */
 struct skua_dial {
@@ -68,6 +70,7 @@ struct skua_tx_state {
     bool pacing_limited;   /* the last fill stopped at the pacer */
     bool update_keys;      /* the application asked for new keys */
     skua_time pace_at;     /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
+    skua_time hold_until;  /* a packet could not be noted as sent: when to try again; SKUA_NEVER */
 };
 
 struct skua_close_state {
@@ -87,7 +90,7 @@ struct skua_close_state {
     bool reported;                       /* CLOSED was polled */
     uint32_t fin_repeats;                /* for the backoff */
     skua_time fin_repeat_at;             /* SKUA_NEVER = not armed */
-    skua_time deadline;                  /* of close(); SKUA_NEVER = none */
+    skua_time deadline;                  /* of close(); 0 = not yet set */
     enum skua_err error;                 /* why it ended */
     bool remote, application;            /* who ended it, in which code space */
     uint64_t code, frame_type;           /* as in RST */
@@ -108,6 +111,7 @@ struct skua_life {
     skua_time keepalive_at;  /* next probe; SKUA_NEVER = off */
     uint32_t keepalive_sent; /* unanswered probes */
     skua_time hint_at;       /* an ICMP hint since the last authentic packet; SKUA_NEVER = none */
+    enum skua_hint hint;     /* the worst of these */
     skua_time idle_timeout_ns; /* agreed minimum; SKUA_NEVER = off */
     skua_time blocked_at; /* when to say again that credit is missing; SKUA_NEVER = not blocked */
 };
@@ -209,7 +213,7 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
 /* The kernel refused a filled `tx` with EMSGSIZE: nothing that large fits. */
 void skua_connection_too_large(struct skua_connection *c, const struct skua_tx *tx, skua_time now);
 /* ICMP or errno said "unreachable": shortens the patience, never ends by itself. */
-void skua_connection_hint(struct skua_connection *c, skua_time now);
+void skua_connection_hint(struct skua_connection *c, enum skua_hint hint, skua_time now);
 /* When skua_connection_on_timeout has something to do; SKUA_NEVER = nothing. */
 skua_time skua_connection_deadline(const struct skua_connection *c);
 void skua_connection_on_timeout(struct skua_connection *c, skua_time now);

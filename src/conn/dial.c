@@ -53,7 +53,7 @@ enum skua_err skua_dial_start(struct skua_connection *c)
     c->dial->first_sent = SKUA_NEVER;
     c->dial->repeat_at = SKUA_NEVER;
     c->dial->due = true;
-    if (!prepare(c, c->settings.has_server_key)) {
+    if (!prepare(c, c->settings.ik)) {
         skua_dial_free(c);
         return SKUA_EINVAL;
     }
@@ -108,13 +108,15 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
     if (dial->initiator.seen) {
         give_up(c, SKUA_EPEERKEY, now);
     } else if (c->life.hint_at != SKUA_NEVER) {
-        give_up(c, SKUA_ECONNREFUSED, now); /* a closed UDP port, said by ICMP and silence */
+        /* Said by ICMP, and by silence since: a closed UDP port, or no way to the host. */
+        bool closed = c->life.hint == SKUA_HINT_PORT_UNREACHABLE;
+        give_up(c, closed ? SKUA_ECONNREFUSED : SKUA_EUNREACHABLE, now);
     } else if (dial->sent > c->settings.syn_retries) {
         give_up(c, SKUA_ETIMEDOUT, now);
     } else {
-        bool ik = c->settings.has_server_key && !dial->fell_back;
-        if (ik && dial->sent > IK_REPEATS) {
+        if (c->settings.ik && !dial->fell_back && dial->sent > IK_REPEATS) {
             dial->fell_back = true;
+            dial->sent = 0; /* a new attempt, with the patience of one */
             skua_initiator_wipe(&dial->initiator);
             bool ok = prepare(c, false);
             SKUA_ASSERT(ok); /* XX asks less of its config than IK, which was fine */

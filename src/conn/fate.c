@@ -166,6 +166,7 @@ enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack
     on_acked(c, &result, now);
     on_loss(c, &result.loss, now);
     if (result.packets > 0) {
+        c->tx.probes = 0; /* the peer answers: what is left of a PTO's allowance is not needed */
         skua_timers_on_progress(c, now);
         follow_controller(c, now);
         skua_conn_trace(
@@ -206,6 +207,7 @@ void skua_fate_on_timeout(struct skua_connection *c, skua_time now)
     skua_recovery_on_timeout(&c->recovery, now, &result);
     on_loss(c, &result.loss, now);
     if (result.loss_timer) {
+        skua_timers_on_timed_loss(c);
         follow_controller(c, now);
     }
     if (result.pto) {

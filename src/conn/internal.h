@@ -128,6 +128,8 @@ void skua_timers_on_start(struct skua_connection *c, skua_time now);
 void skua_timers_on_received(struct skua_connection *c, skua_time now);
 void skua_timers_on_eliciting_sent(struct skua_connection *c, skua_time now);
 void skua_timers_on_progress(struct skua_connection *c, skua_time now);
+/* Packets were declared lost by time, shortly after an ACK of later ones. */
+void skua_timers_on_timed_loss(struct skua_connection *c);
 /* All that may leave now has left: is credit what is missing? */
 void skua_timers_after_send(struct skua_connection *c, skua_time now);
 

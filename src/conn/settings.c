@@ -24,7 +24,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         c->max_streams_uni > SKUA_LIMIT_STREAMS_MAX || c->syn_retries > 16 ||
         (c->label != NULL && strlen(c->label) > SKUA_LABEL_MAX) ||
         c->max_recv_window >= UINT64_C(1) << 40 || c->max_stream_window >= UINT64_C(1) << 40 ||
-        c->max_send_buffer >= UINT64_C(1) << 40) {
+        c->max_send_buffer >= UINT64_C(1) << 40 || (c->ik && c->server_key == NULL)) {
         return SKUA_EINVAL;
     }
     *out = (struct skua_settings){
@@ -42,6 +42,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .max_streams_uni = (uint32_t)count_or(c->max_streams_uni, 1024),
         .keepalive_probes = (uint32_t)count_or(c->keepalive_probes, 5),
         .syn_retries = (uint32_t)count_or(c->syn_retries, 5),
+        .ik = c->ik,
     };
     if (c->server_key != NULL) {
         out->has_server_key = true;

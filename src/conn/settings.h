@@ -19,6 +19,7 @@ struct skua_settings {
     uint32_t max_streams_uni;       /* open at a time, peer's */
     uint32_t keepalive_probes;      /* unanswered ones that end it */
     uint32_t syn_retries;           /* repeats of SYN and SYN_ACK */
+    bool ik;                        /* Noise IK instead of XX */
     bool has_server_key, has_psk;   /* which of the next two are set */
     struct skua_key server_key;     /* the key that the server must have */
     uint8_t psk[SKUA_PSK_LEN];      /* shared secret */

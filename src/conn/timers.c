@@ -45,6 +45,13 @@ void skua_timers_on_progress(struct skua_connection *c, skua_time now)
     c->life.blocked_at = SKUA_NEVER;
 }
 
+void skua_timers_on_timed_loss(struct skua_connection *c)
+{
+    if (c->recovery.eliciting_in_flight == 0) {
+        c->life.unacked_since = SKUA_NEVER; /* not all that is lost is sent again: a PING is not */
+    }
+}
+
 /* RFC 9000 §10.1: at least three PTOs, so that a lost packet can be repaired first. */
 static skua_time idle_deadline(const struct skua_connection *c)
 {
@@ -61,10 +68,16 @@ static skua_time user_deadline(const struct skua_connection *c)
     return skua_time_add(c->life.unacked_since, c->settings.user_timeout_ns);
 }
 
+/* RFC 1122 §4.2.3.9: an unreachable host or network may be back in a moment, and other timers know
+ * how long to wait; a closed port means that the peer is gone. Without the PTO's backoff, which
+ * would run ahead of the time that passes. */
 static skua_time hint_deadline(const struct skua_connection *c)
 {
-    skua_time patience = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
-    return skua_time_add(c->life.hint_at, skua_time_max(patience, HINT_PATIENCE_NS));
+    if (c->life.hint_at == SKUA_NEVER || c->life.hint != SKUA_HINT_PORT_UNREACHABLE) {
+        return SKUA_NEVER;
+    }
+    skua_time pto = skua_rtt_pto(&c->recovery.rtt, c->recovery.max_ack_delay_ns);
+    return skua_time_add(c->life.hint_at, skua_time_max(skua_time_mul(pto, 3), HINT_PATIENCE_NS));
 }
 
 /* What a busy connection needs and a quiet one does not (rings of packet numbers) is given back
@@ -105,9 +118,12 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
     if (c->close.ended) {
         return SKUA_NEVER; /* its RST leaves with the next send */
     }
-    skua_time at = skua_recovery_deadline(&c->recovery);
-    at = skua_time_min(at, skua_acks_deadline(&c->rx.acks));
-    at = skua_time_min(at, c->tx.pace_at);
+    skua_time at = c->tx.hold_until;
+    if (at == SKUA_NEVER) {
+        at = skua_recovery_deadline(&c->recovery);
+        at = skua_time_min(at, skua_acks_deadline(&c->rx.acks));
+        at = skua_time_min(at, c->tx.pace_at);
+    }
     at = skua_time_min(at, skua_close_deadline(c));
     at = skua_time_min(at, idle_deadline(c));
     at = skua_time_min(at, user_deadline(c));
@@ -134,7 +150,7 @@ static void run_keepalive(struct skua_connection *c, skua_time now)
     c->tx.ping = true;
 }
 
-/* Asks for credit again, less and less often. */
+/* Asks for credit again. */
 static void run_blocked(struct skua_connection *c, skua_time now)
 {
     if (c->life.blocked_at <= now) {
@@ -184,16 +200,22 @@ void skua_connection_on_timeout(struct skua_connection *c, skua_time now)
     run_keepalive(c, now);
     run_blocked(c, now);
     run_trim(c, now);
+    if (skua_streams_failed(&c->streams)) {
+        skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);
+    }
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
 }
 
-void skua_connection_hint(struct skua_connection *c, skua_time now)
+void skua_connection_hint(struct skua_connection *c, enum skua_hint hint, skua_time now)
 {
-    if (c->close.ended) {
+    if (c->close.ended || (c->life.hint_at != SKUA_NEVER && hint <= c->life.hint)) {
         return;
     }
-    if (c->life.hint_at == SKUA_NEVER) {
-        c->life.hint_at = now;
+    c->life.hint = hint;
+    c->life.hint_at = now;
+    if (c->state != SKUA_STATE_SYN_SENT) {
+        c->tx.ping = true; /* anyone can forge ICMP: a peer that lives is asked to say so */
+        skua_conn_mark(c, SKUA_MARK_SEND);
     }
     skua_conn_mark(c, SKUA_MARK_DEADLINE);
 }

@@ -19,6 +19,10 @@ enum { ACK_ONLY_RUN_MAX = 32 };
  * ACKs). */
 enum { SKIP_EVERY = 512 };
 
+/* Where a packet cannot be noted (no memory, or as many unacknowledged as allowed) this is how long
+ * the next attempt waits. */
+#define HOLD_NS (10 * SKUA_MSEC)
+
 /* Nothing of use fits into less. */
 enum { PACKET_ROOM_MIN = 64 };
 
@@ -118,11 +122,17 @@ size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *
 {
     SKUA_ASSERT(!fill->w.failed);
     size_t header = (size_t)(fill->w.begin - buf);
+    size_t tag = skua_packet_overhead(&c->keys);
+    size_t len = header + skua_writer_len(&fill->w) + tag;
+    if (fill->eliciting && len < SKUA_ELICITING_MIN) {
+        skua_writer_zero(&fill->w, SKUA_ELICITING_MIN - len);
+        SKUA_ASSERT(!fill->w.failed);
+    }
     const struct skua_sealing sealing = {
         .data = buf,
         .header_len = header,
         .len = header + skua_writer_len(&fill->w),
-        .cap = (size_t)(fill->w.end - buf) + skua_packet_overhead(&c->keys),
+        .cap = (size_t)(fill->w.end - buf) + tag,
         .pn = skua_recovery_next_pn(&c->recovery),
     };
     if (fill->ack) {
@@ -147,7 +157,11 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
     struct skua_fill fill;
     bool ack_due = skua_acks_due(&c->rx.acks, now);
     bool wants = allow_data && (skua_control_wants_send(c) || skua_streams_wants_send(&c->streams));
-    if ((!ack_due && !wants) || !skua_tx_begin(c, &fill, buf, size)) {
+    if (!ack_due && !wants) {
+        return 0;
+    }
+    if (!skua_tx_begin(c, &fill, buf, size)) {
+        c->tx.hold_until = skua_time_add(now, HOLD_NS);
         return 0;
     }
     fill.allow_data = allow_data;
@@ -179,6 +193,15 @@ bool skua_tx_may_probe(const struct skua_connection *c)
     return bulk && c->confirmed && !c->close.shutdown && !c->close.peer_fin;
 }
 
+/* Buffers of the caller's that are smaller than what the path takes bound the size as a link does. */
+static void bound_by_buffer(struct skua_connection *c, const struct skua_tx *tx, skua_time now)
+{
+    uint32_t old = c->pmtud.mtu;
+    if (skua_pmtud_on_too_big(&c->pmtud, (uint32_t)tx->cap + 1)) {
+        skua_fate_set_mtu(c, old, now);
+    }
+}
+
 /* A PMTUD probe, where one is due: a PING padded to the size to be tried (RFC 8899 §5.3). */
 static bool send_probe(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
@@ -187,7 +210,11 @@ static bool send_probe(struct skua_connection *c, struct skua_tx *tx, skua_time 
     }
     uint32_t size = skua_pmtud_probe_size(&c->pmtud, now);
     struct skua_fill fill;
-    if (size == 0 || size > tx->cap || c->recovery.bytes_in_flight > c->cc.cwnd ||
+    if (size > tx->cap) {
+        bound_by_buffer(c, tx, now);
+        return false;
+    }
+    if (size == 0 || c->recovery.bytes_in_flight > c->cc.cwnd ||
         !skua_tx_begin(c, &fill, tx->data, size)) {
         return false;
     }
@@ -205,13 +232,15 @@ static bool send_probe(struct skua_connection *c, struct skua_tx *tx, skua_time 
 /* May an ack-eliciting packet of `size` bytes leave now? */
 static bool window_open(struct skua_connection *c, size_t size, uint64_t budget, skua_time now)
 {
+    c->tx.pace_at = SKUA_NEVER;
     if (c->tx.probes > 0) {
         return true;
     }
     c->tx.cwnd_limited = skua_cc_room(&c->cc, c->recovery.bytes_in_flight) < size;
     c->tx.pacing_limited = budget == 0;
-    c->tx.pace_at =
-        c->tx.pacing_limited && !c->tx.cwnd_limited ? skua_pacer_next(&c->pacer, now) : SKUA_NEVER;
+    if (c->tx.pacing_limited && !c->tx.cwnd_limited) {
+        c->tx.pace_at = skua_pacer_next(&c->pacer, now);
+    }
     return !c->tx.cwnd_limited && !c->tx.pacing_limited;
 }
 
@@ -245,6 +274,7 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
         bool open = window_open(c, size, budget, now);
         size_t len = build(c, tx->data + tx->len, size, open, now);
         if (len == 0) {
+            c->tx.probes = 0; /* what is left of them is not saved up for later */
             break;
         }
         first = first == 0 ? len : first;
@@ -285,6 +315,10 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
         return;
     }
     tx->first_pn = skua_recovery_next_pn(&c->recovery);
+    c->tx.hold_until = SKUA_NEVER;
+    if (c->pmtud.mtu > tx->cap) {
+        bound_by_buffer(c, tx, now);
+    }
     if (!send_probe(c, tx, now)) {
         fill_batch(c, tx, now);
     }
