@@ -7,6 +7,10 @@
 #include "base/time.h"
 #include "base/trace.h"
 
+/* What looking at one connection for a hint is reckoned at, and how much of it may come at once. */
+#define HINT_LOOK_NS  SKUA_USEC
+#define HINT_BURST_NS (100 * SKUA_MSEC)
+
 /* Every verb that carries the time notes it for the calls that do not. */
 static void set_now(struct skua_endpoint *ep, skua_time now)
 {
@@ -83,14 +87,32 @@ void skua_endpoint_send(struct skua_endpoint *ep, struct skua_tx *tx, skua_time 
     skua_outbox_drain(ep, now);
 }
 
-/* A connection along `path`, for what ICMP and errno say: those in SYN_SENT have no other name. */
-static void hint_path(struct skua_endpoint *ep, const struct skua_path *path, skua_time now)
+/* Whether there is an allowance for looking at every connection. ICMP can be forged without end, so
+ * that a flood of it must not cost more than so many looks per second. */
+static bool hint_allowed(struct skua_endpoint *ep, skua_time now)
 {
+    skua_time earliest = skua_time_sub(now, HINT_BURST_NS);
+    skua_time cost = skua_time_mul(HINT_LOOK_NS, ep->conn_count);
+    ep->hints_until = skua_time_max(ep->hints_until, earliest);
+    if (ep->hints_until > now) {
+        return false;
+    }
+    ep->hints_until = skua_time_add(ep->hints_until, cost);
+    return true;
+}
+
+/* Every connection along `path`: what ICMP and errno say names no id. */
+static void hint_path(struct skua_endpoint *ep, const struct skua_path *path, enum skua_hint hint,
+                      skua_time now)
+{
+    if (!hint_allowed(ep, now)) {
+        return;
+    }
     struct skua_node *node = skua_list_first(&ep->conns);
     for (; node != NULL; node = skua_list_next(&ep->conns, node)) {
         struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, all_link);
         if (skua_path_equal(&c->path, path)) {
-            skua_connection_hint(c, now);
+            skua_connection_hint(c, hint, now);
         }
     }
 }
@@ -105,17 +127,18 @@ void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *t
     }
     if (error == EMSGSIZE) {
         skua_connection_too_large(c, tx, now);
-    } else if (error == ENETUNREACH || error == EHOSTUNREACH || error == ECONNREFUSED) {
-        skua_connection_hint(c, now);
+    } else if (error == ECONNREFUSED) {
+        skua_connection_hint(c, SKUA_HINT_PORT_UNREACHABLE, now);
+    } else if (error == ENETUNREACH || error == EHOSTUNREACH) {
+        skua_connection_hint(c, SKUA_HINT_UNREACHABLE, now);
     }
 }
 
 void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path, enum skua_hint hint,
                         skua_time now)
 {
-    (void)hint; /* both kinds mean the same here: do not wait as long as for mere silence */
     set_now(ep, now);
-    hint_path(ep, path, now);
+    hint_path(ep, path, hint, now);
 }
 
 skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep)
