@@ -208,12 +208,14 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
     (void)snprintf(c->label, sizeof c->label, "%s", label);
     c->config.label = c->label;
     uint64_t dice = sim_rng_below(rng, 100);
-    if (dice < 30) { /* IK */
+    if (dice < 30) { /* a pin, two thirds of them with IK */
         c->pin = *skua_endpoint_key(s->server->ep);
         c->config.server_key = &c->pin;
+        c->config.ik = dice < 20;
     } else if (dice < 34) {
         c->pin = *skua_endpoint_key(from->ep);
         c->config.server_key = &c->pin;
+        c->config.ik = dice < 32;
         c->expected = SKUA_EPEERKEY;
         c->plan.end_at = 0; /* nobody closes it before it has found out */
         c->plan.early = false;
