@@ -2,6 +2,7 @@
 #include "perf_flow.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { SOURCE_SIZE = 32 << 20, PIECES = 64 };
@@ -20,10 +21,10 @@ bool skua_perf_source_init(struct skua_perf_source *source, size_t chunk, bool c
     *source = (struct skua_perf_source){
         .data = malloc(SOURCE_SIZE), .size = SOURCE_SIZE, .chunk = chunk, .copy = copy};
     uint64_t word = 1;
-    for (size_t i = 0; source->data != NULL && i < source->size; i++) {
+    for (size_t i = 0; source->data != NULL && i < source->size; i += sizeof word) {
         /* Any bytes will do; all must have been written, or every page would be the same one. */
-        word = word * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        source->data[i] = (uint8_t)(word >> 56);
+        word = word * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        memcpy(source->data + i, &word, sizeof word);
     }
     return source->data != NULL;
 }
