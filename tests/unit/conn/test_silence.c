@@ -1,0 +1,153 @@
+/* Timers in the absence of news: what ends a quiet connection, what must not, and that no deadline
+ * is left in the past. */
+#include "pair.h"
+
+static void config_quiet(struct skua_conn_config *config)
+{
+    const struct skua_conn_config init = SKUA_CONN_CONFIG_INIT;
+    *config = init;
+    config->idle_timeout_ns = SKUA_NEVER;
+}
+
+static void establish_quiet(struct pair *p)
+{
+    struct skua_conn_config client;
+    struct skua_listen_config server = SKUA_LISTEN_CONFIG_INIT;
+    config_quiet(&client);
+    config_quiet(&server.conn);
+    pair_open(p);
+    pair_establish(p, &client, &server);
+}
+
+/* Anyone can forge an ICMP message: a peer that lives gets the chance to say so. */
+static void a_hint_does_not_end_an_idle_connection(void **state)
+{
+    (void)state;
+    struct pair p;
+    establish_quiet(&p);
+    pair_run(&p, 5 * SKUA_SEC);
+    for (int hint = SKUA_HINT_UNREACHABLE; hint <= SKUA_HINT_PORT_UNREACHABLE; hint++) {
+        struct skua_path path;
+        assert_int_equal(skua_conn_path(p.host[CLIENT].ep, p.host[CLIENT].conn, &path), SKUA_OK);
+        skua_endpoint_hint(p.host[CLIENT].ep, &path, (enum skua_hint)hint, p.now);
+        pair_run(&p, 10 * SKUA_SEC);
+    }
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
+    pair_close(&p);
+}
+
+static bool drop_all(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    (void)from;
+    (void)data;
+    (void)len;
+    return *(bool *)pair->user;
+}
+
+static void run_with_hint(enum skua_hint hint, unsigned closed)
+{
+    struct pair p;
+    bool dead = false;
+    establish_quiet(&p);
+    p.drop = drop_all;
+    p.user = &dead;
+    dead = true;
+    struct skua_path path;
+    assert_int_equal(skua_conn_path(p.host[CLIENT].ep, p.host[CLIENT].conn, &path), SKUA_OK);
+    assert_int_equal(skua_conn_ping(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    skua_endpoint_hint(p.host[CLIENT].ep, &path, hint, p.now);
+    pair_run(&p, 5 * SKUA_SEC);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], closed);
+    dead = false;
+    pair_run(&p, 10 * SKUA_SEC);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], closed);
+    pair_close(&p);
+}
+
+/* The peer's port is closed: no need to wait for a timeout. */
+static void a_dead_port_ends_a_connection_soon(void **state)
+{
+    (void)state;
+    run_with_hint(SKUA_HINT_PORT_UNREACHABLE, 1);
+}
+
+/* RFC 1122 §4.2.3.9: an unreachable network may be reachable again in a moment. */
+static void an_unreachable_network_is_waited_for(void **state)
+{
+    (void)state;
+    run_with_hint(SKUA_HINT_UNREACHABLE, 0);
+}
+
+static bool drop_nth(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    int64_t *left = pair->user;
+    (void)data;
+    (void)len;
+    return from == CLIENT && (*left)-- == 0;
+}
+
+/* A lost PING is not repeated: with nothing else unacknowledged the user timeout must not run. */
+static void a_lost_ping_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct pair p;
+    int64_t left = INT64_MAX;
+    establish_quiet(&p);
+    p.drop = drop_nth;
+    p.user = &left;
+    pair_run(&p, SKUA_SEC);
+    left = 0;
+    assert_int_equal(skua_conn_ping(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    pair_run(&p, SKUA_MSEC);
+    assert_int_equal(skua_conn_ping(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    pair_run(&p, 3600 * SKUA_SEC);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
+    pair_close(&p);
+}
+
+/* A caller with small buffers, as a plain poll loop has: the MTU search stays below them. */
+static void small_buffers_bound_the_mtu(void **state)
+{
+    (void)state;
+    static uint8_t bytes[1 << 20];
+    struct pair p;
+    pair_open(&p);
+    p.cap = 1400;
+    pair_establish(&p, NULL, NULL);
+    skua_stream stream;
+    assert_int_equal(
+        skua_stream_open(p.host[CLIENT].ep, p.host[CLIENT].conn, SKUA_STREAM_UNI, &stream),
+        SKUA_OK);
+    for (int i = 0; i < 50; i++) {
+        size_t n;
+        (void)skua_stream_write(p.host[CLIENT].ep, stream, bytes, sizeof bytes, &n);
+        pair_run(&p, 2 * p.delay);
+        while (p.host[SERVER].stream != 0 &&
+               skua_stream_read(p.host[SERVER].ep, p.host[SERVER].stream, bytes, sizeof bytes,
+                                &n) == SKUA_OK) {
+        }
+    }
+    struct skua_conn_stats stats;
+    assert_int_equal(skua_conn_stats(p.host[CLIENT].ep, p.host[CLIENT].conn, &stats), SKUA_OK);
+    assert_true(stats.mtu > 1200 && stats.mtu <= 1400);
+    p.cap = 1200;
+    pair_run(&p, SKUA_SEC);
+    uint64_t before = p.host[CLIENT].sent;
+    size_t n;
+    (void)skua_stream_write(p.host[CLIENT].ep, stream, bytes, sizeof bytes, &n);
+    pair_run(&p, SKUA_SEC);
+    assert_true(p.host[CLIENT].sent > before);
+    pair_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hint_does_not_end_an_idle_connection),
+        cmocka_unit_test(a_dead_port_ends_a_connection_soon),
+        cmocka_unit_test(an_unreachable_network_is_waited_for),
+        cmocka_unit_test(a_lost_ping_is_not_waited_for),
+        cmocka_unit_test(small_buffers_bound_the_mtu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
