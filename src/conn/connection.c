@@ -213,8 +213,11 @@ enum skua_err skua_connection_update_keys(struct skua_connection *c)
     if (c->close.ended) {
         return SKUA_ECLOSED;
     }
+    if (!c->confirmed) {
+        return SKUA_EAGAIN;
+    }
     skua_keys_on_timeout(&c->keys, c->env->cache, c->env->now);
-    if (!c->confirmed || c->tx.update_keys || !skua_keys_may_update(&c->keys)) {
+    if (c->tx.update_keys || !skua_keys_may_update(&c->keys)) {
         return SKUA_EAGAIN;
     }
     c->tx.update_keys = true;
