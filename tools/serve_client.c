@@ -185,7 +185,7 @@ static void on_request(struct skua_session *session, const struct skua_file_requ
 
 static struct serve_client *of_place_job(struct skua_job *job)
 {
-    return (struct serve_client *)((char *)job - offsetof(struct serve_client, place_job));
+    return (void *)((char *)job - offsetof(struct serve_client, place_job));
 }
 
 static void run_place(struct skua_job *job)

@@ -68,7 +68,7 @@ static void run_last(struct skua_job *job)
 static void done_last(struct skua_job *job)
 {
     struct skua_session *session =
-        (struct skua_session *)((char *)job - offsetof(struct skua_session, last));
+        (void *)((char *)job - offsetof(struct skua_session, last));
     (void)skua_session_job_done(session);
 }
 
