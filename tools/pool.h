@@ -12,6 +12,7 @@ struct skua_pool;
 struct skua_job {
     void (*run)(struct skua_job *job);  /* on a worker */
     void (*done)(struct skua_job *job); /* on the loop's thread; may submit or free the job */
+    void *user;                         /* the owner's */
     struct skua_job *next;              /* the pool's */
 };
 

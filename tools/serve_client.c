@@ -172,7 +172,7 @@ static void on_request(struct skua_session *session, const struct skua_file_requ
         status = keep_request(client, request);
     }
     if (status == SKUA_STATUS_OK && client->op == SKUA_FILE_PUT) {
-        client->place_job = (struct skua_job){.run = run_place, .done = done_place};
+        client->place_job = (struct skua_job){.run = run_place, .done = done_place, .user = client};
         skua_session_submit(session, &client->place_job);
         return;
     }
@@ -183,14 +183,9 @@ static void on_request(struct skua_session *session, const struct skua_file_requ
     }
 }
 
-static struct serve_client *of_place_job(struct skua_job *job)
-{
-    return (void *)((char *)job - offsetof(struct serve_client, place_job));
-}
-
 static void run_place(struct skua_job *job)
 {
-    struct serve_client *client = of_place_job(job);
+    struct serve_client *client = job->user;
     const struct skua_place place = {
         .dst = client->dst,
         .must_be_dir = (client->flags & SKUA_FILE_DST_IS_DIR) != 0,
@@ -202,7 +197,7 @@ static void run_place(struct skua_job *job)
 
 static void done_place(struct skua_job *job)
 {
-    struct serve_client *client = of_place_job(job);
+    struct serve_client *client = job->user;
     struct skua_session *session = &client->session;
     if (!skua_session_job_done(session)) {
         return;

@@ -67,8 +67,7 @@ static void run_last(struct skua_job *job)
 
 static void done_last(struct skua_job *job)
 {
-    struct skua_session *session =
-        (void *)((char *)job - offsetof(struct skua_session, last));
+    struct skua_session *session = (void *)((char *)job - offsetof(struct skua_session, last));
     (void)skua_session_job_done(session);
 }
 
@@ -84,7 +83,7 @@ void skua_session_stop(struct skua_session *session)
     }
     /* Whoever calls may be deep inside the session: it is taken down from the loop, by way of a job
      * that does nothing. */
-    session->last = (struct skua_job){.run = run_last, .done = done_last};
+    session->last = (struct skua_job){.run = run_last, .done = done_last, .user = session};
     skua_session_submit(session, &session->last);
 }
 

@@ -29,6 +29,5 @@ over() {
 over loss --loss 2% --delay 5ms --rate 100mbit
 over mixed --loss 1% --delay 5ms --jitter 2ms --reorder 2% --reorder-by 5ms --duplicate 2% --corrupt 1% --rate 100mbit
 over mtu --mtu 1300 --delay 2ms --rate 200mbit
-over rebind --rebind-every 300ms --delay 5ms --rate 100mbit
 no_temp_files srv || fail "temporary files are left"
 finish
