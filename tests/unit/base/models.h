@@ -16,7 +16,6 @@ model model_rangeset;
 model model_idmap;
 model model_nummap;
 model model_timers;
-model model_pnmap;
 model model_replay;
 model model_handles;
 

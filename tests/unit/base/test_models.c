@@ -44,12 +44,6 @@ static void test_timers(void **state)
     drive(model_timers, 4, 1000, 1500);
 }
 
-static void test_pnmap(void **state)
-{
-    (void)state;
-    drive(model_pnmap, 5, 1500, 1000);
-}
-
 static void test_replay(void **state)
 {
     (void)state;
@@ -67,8 +61,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rangeset), cmocka_unit_test(test_idmap),
         cmocka_unit_test(test_nummap),   cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_pnmap),    cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_handles),
+        cmocka_unit_test(test_replay),   cmocka_unit_test(test_handles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
-/* rangeset, pnmap and replay where the models do not look: memory, bounds, the very ends. */
+/* rangeset and replay where the models do not look: memory, bounds, the very ends. */
 #include "unit.h"
 
-#include "base/pnmap.h"
 #include "base/rangeset.h"
 #include "base/replay.h"
 #include "support.h"
@@ -62,59 +61,6 @@ static void test_rangeset_whole_line(void **state)
     assert_int_equal(skua_rangeset_remove(&set, 0, UINT64_MAX), SKUA_OK);
     assert_int_equal(skua_rangeset_count(&set), 0);
     skua_rangeset_deinit(&set);
-}
-
-static void test_pnmap_grows_to_limit(void **state)
-{
-    (void)state;
-    struct skua_heap heap;
-    skua_heap_init(&heap, NULL);
-    struct skua_pnmap map;
-    skua_pnmap_init(&map, 64, 1000);
-    assert_null(skua_pnmap_get(&map, 0));
-    for (uint64_t n = 0; n < 1000; n++) {
-        uint64_t *entry = skua_pnmap_push(&map, n, &heap);
-        assert_non_null(entry);
-        *entry = n;
-    }
-    assert_null(skua_pnmap_push(&map, 1000, &heap));
-    skua_pnmap_pop_front_to(&map, 1);
-    assert_non_null(skua_pnmap_push(&map, 1000, &heap));
-    /* A gap up to the limit is refused as well, and changes nothing. */
-    assert_null(skua_pnmap_push(&map, 5000, &heap));
-    assert_int_equal(skua_pnmap_end(&map), 1001);
-    for (uint64_t n = 1; n < 1000; n++) {
-        assert_int_equal(*(uint64_t *)skua_pnmap_get(&map, n), n);
-    }
-    /* An empty map starts anywhere. */
-    skua_pnmap_pop_front_to(&map, 1001);
-    assert_non_null(skua_pnmap_push(&map, (UINT64_C(1) << 62) - 1, &heap));
-    assert_int_equal(skua_pnmap_count(&map), 1);
-    uint64_t before = heap.used;
-    skua_pnmap_trim(&map, &heap);
-    assert_true(heap.used < before && heap.used > 0);
-    skua_pnmap_deinit(&map, &heap);
-    assert_int_equal(heap.used, 0);
-}
-
-static void test_pnmap_steady_state_allocates_nothing(void **state)
-{
-    (void)state;
-    struct flaky flaky = {.every = 0};
-    struct skua_heap heap;
-    flaky_heap(&heap, &flaky);
-    struct skua_pnmap map;
-    skua_pnmap_init(&map, 64, SKUA_LIMIT_SENT_PACKETS_MAX);
-    for (uint64_t n = 0; n < 100; n++) {
-        assert_non_null(skua_pnmap_push(&map, n, &heap));
-    }
-    unsigned calls = flaky.calls;
-    for (uint64_t n = 100; n < 100000; n++) {
-        assert_non_null(skua_pnmap_push(&map, n, &heap));
-        skua_pnmap_pop_front_to(&map, n - 99);
-    }
-    assert_int_equal(flaky.calls, calls);
-    skua_pnmap_deinit(&map, &heap);
 }
 
 static void test_replay_in_order_needs_no_memory(void **state)
@@ -198,8 +144,6 @@ int main(void)
         cmocka_unit_test(test_rangeset_small_needs_no_memory),
         cmocka_unit_test(test_rangeset_returns_memory),
         cmocka_unit_test(test_rangeset_whole_line),
-        cmocka_unit_test(test_pnmap_grows_to_limit),
-        cmocka_unit_test(test_pnmap_steady_state_allocates_nothing),
         cmocka_unit_test(test_replay_in_order_needs_no_memory),
         cmocka_unit_test(test_replay_whole_window),
         cmocka_unit_test(test_replay_without_memory_takes_nothing_twice),
