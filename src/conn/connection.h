@@ -1,13 +1,16 @@
 /* A connection: one struct, cut by verb. Each nested struct belongs to one file of this folder,
  * which alone writes it.
  *
- *   dial.c      SYN_SENT: SYN and its repeats, SYN_ACK, REFUSE, VERSIONS, the third step until it
- * is confirmed rx.c        a datagram in: packet number, replay window, opening, frames frames.c
- * what each frame means tx.c        a datagram out: what to put into it, within cwnd and pacing
+ *   dial.c      SYN_SENT: SYN, SYN_ACK, REFUSE, VERSIONS; the third step until it is confirmed
+ *   rx.c        a datagram in: packet number, replay window, opening, frames
+ *   frames.c    what each frame means
+ *   tx.c        a datagram out: what to put into it, within cwnd and pacing
  *   control.c   the connection's own frames: ACK, PING, FIN, FIN_ACK, RST
- *   fate.c      what became of sent packets: acknowledged, lost, probes; congestion control and
- * PMTUD hear of it here close.c     FIN both ways, RST, TIME_WAIT, the end timers.c    one deadline
- * from many facts events.c    what the application polls stats.c     what it reads
+ *   fate.c      what became of packets, for streams, congestion control and PMTUD
+ *   close.c     FIN both ways, RST, TIME_WAIT, the end
+ *   timers.c    one deadline from many facts
+ *   events.c    what the application polls
+ *   stats.c     what it reads
  *
  * A connection never calls upwards: it marks its outbox (outbox.h). The endpoint owns it, and frees
  * it when skua_connection_is_dead says so. State names and rules: state.def (RFC 9293 §3.3.2). */

@@ -193,7 +193,8 @@ bool skua_tx_may_probe(const struct skua_connection *c)
     return bulk && c->confirmed && !c->close.shutdown && !c->close.peer_fin;
 }
 
-/* Buffers of the caller's that are smaller than what the path takes bound the size as a link does. */
+/* Buffers of the caller's that are smaller than what the path takes bound the size as a link does.
+ */
 static void bound_by_buffer(struct skua_connection *c, const struct skua_tx *tx, skua_time now)
 {
     uint32_t old = c->pmtud.mtu;

@@ -49,7 +49,7 @@ struct skua_endpoint {
     uint32_t accept_queue;                /* connections not yet accepted */
     size_t conn_count;                    /* connections, orphans included */
     size_t max_conns;                     /* most of them */
-    skua_time hints_until; /* hints are ignored until then: their cost so far */
+    skua_time hints_until;                /* hints are ignored until then: their cost so far */
     uint64_t datagrams_received, bytes_received, datagrams_sent, bytes_sent;
     uint64_t verdicts[SKUA_VERDICTS];       /* datagrams by what became of them */
     char reason[SKUA_LIMIT_REASON_MAX + 1]; /* text of the last CLOSED event polled */
