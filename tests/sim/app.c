@@ -242,6 +242,7 @@ static void on_end_at(void *arg)
     case SIM_END_EARLY:
         c->app->world->counts[SIM_COUNT_CLOSE_EARLY]++;
         do_close(c);
+        sim_stream_close_all(c); /* a stream whose handle is kept goes on to count */
         break;
     case SIM_END_ABORT:
         do_abort(c);
@@ -297,7 +298,7 @@ void sim_app_start(struct sim_conn *c)
     struct skua_path path = sim_path(c->host, c->socket, c->to);
     c->config.user = c;
     w->counts[SIM_COUNT_CONNECT]++;
-    w->counts[SIM_COUNT_CONNECT_IK] += c->config.server_key != NULL;
+    w->counts[SIM_COUNT_CONNECT_IK] += c->config.ik;
     w->counts[SIM_COUNT_CONNECT_PSK] += c->config.psk != NULL;
     w->counts[SIM_COUNT_WRONG_PIN] += c->expected == SKUA_EPEERKEY;
     struct skua_addr to = path.remote;
@@ -423,10 +424,11 @@ static void count_end(struct sim_conn *c, enum skua_err error)
 static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
 {
     const struct sim_conn *p = c->peer;
-    if (c->expected != SKUA_OK) {
-        return e->error == c->expected;
-    }
     bool silence = e->error == SKUA_ETIMEDOUT || e->error == SKUA_EIDLE;
+    if (c->expected != SKUA_OK) {
+        /* A refusal by RST may be lost, with all its repeats. */
+        return e->error == c->expected || (c->expected == SKUA_ECONNREFUSED && silence);
+    }
     if (p != NULL && p->aborted) {
         /* A RST may be lost, and we may have been through before it. */
         return silence || (e->error == SKUA_OK) ||
@@ -439,6 +441,11 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
     if (c->client && c->peer_plan.refuse && !(c->peer != NULL && c->peer->accepted)) {
         return silence || (e->error == SKUA_ECONNREFUSED && e->remote) ||
                (e->error == SKUA_EABORTED && c->closed);
+    }
+    if (e->error == SKUA_EVERSION) {
+        /* Nothing protects VERSIONS from damage: one flipped bit asks for it, another one spoils it. */
+        return c->client && e->remote && !c->established &&
+               c->app->world->counts[SIM_COUNT_CORRUPTED] > 1;
     }
     if (c->may_fail) {
         return true;

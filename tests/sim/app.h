@@ -133,6 +133,7 @@ void sim_stream_work(struct sim_stream *stream);
 void sim_stream_queue(struct sim_stream *stream, bool read, bool write);
 void sim_stream_open_more(struct sim_conn *conn);
 void sim_stream_end_sending(struct sim_conn *conn); /* shutdown or close was called */
+void sim_stream_close_all(struct sim_conn *conn); /* gives up every handle */
 void sim_stream_drop(struct sim_conn *conn);        /* handles are stale, loans are over */
 bool sim_stream_sent(const struct sim_stream *stream);
 bool sim_stream_received(const struct sim_stream *stream);

@@ -231,6 +231,15 @@ void sim_stream_end_sending(struct sim_conn *c)
     }
 }
 
+void sim_stream_close_all(struct sim_conn *c)
+{
+    for (struct sim_stream *s = c->streams; s != NULL; s = s->next) {
+        if (!s->closed) {
+            close_stream(s);
+        }
+    }
+}
+
 void sim_stream_drop(struct sim_conn *c)
 {
     for (struct sim_stream *s = c->streams; s != NULL; s = s->next) {
@@ -402,6 +411,11 @@ static enum skua_err take(struct sim_stream *s, size_t len)
     }
     s->read += n;
     s->conn->delivered += n;
+    if (w->verbose) {
+        printf("%14.6f ms  %*s%u stream %llu: %zu bytes, to offset %llu: %s\n",
+               (double)w->now / 1e6, (int)s->conn->host->index * 4, "", s->conn->host->index,
+               (unsigned long long)s->id, n, (unsigned long long)s->read, skua_err_name(err));
+    }
     if (s->peer != NULL) {
         SIM_CHECK(w, s->read <= s->peer->written);
     }

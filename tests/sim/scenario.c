@@ -15,7 +15,7 @@
 #include "base/time.h"
 
 /* Repeats back off to 31 s for a SYN; whatever was lost last before the healing is sent again after
- * that, and a FIN_WAIT_2 without an answer has 30 s. */
+ * that. */
 #define PATIENCE (100 * SKUA_SEC)
 /* Half-open entries live for 63 s, and TIME_WAIT records for twice three PTOs of at most 8 s. */
 #define AFTERMATH (200 * SKUA_SEC)
@@ -70,22 +70,22 @@ static void draw_faults(struct scenario *s, enum sim_class class)
     uint32_t worst = class == SIM_LARGE ? 20000 : 300000;
     s->heal_at = s->w->now + phase;
     s->w->heal_at = s->heal_at;
-    if (sim_rng_chance(rng, 200000)) {
+    if (sim_rng_chance(rng, 150000)) {
         return; /* a perfect network */
     }
-    c->loss = maybe(rng, 500000, 100, worst);
-    if (sim_rng_chance(rng, 200000)) {
-        c->burst_enter = (uint32_t)sim_rng_log(rng, 100, 50000);
+    c->loss = maybe(rng, 500000, worst / 100, worst);
+    if (sim_rng_chance(rng, 250000)) {
+        c->burst_enter = (uint32_t)sim_rng_log(rng, 1000, 100000);
         c->burst_leave = (uint32_t)sim_rng_log(rng, 50000, 500000);
         c->burst_loss = (uint32_t)sim_rng_between(rng, 300000, SIM_CERTAIN);
     }
     c->jitter = maybe_time(rng, 300000, 10 * SKUA_USEC, 20 * SKUA_MSEC);
-    c->reorder = maybe(rng, 400000, 1000, 300000);
+    c->reorder = maybe(rng, 400000, 5000, 500000);
     c->reorder_time = sim_rng_log(rng, 10 * SKUA_USEC, 50 * SKUA_MSEC);
-    c->duplicate = maybe(rng, 300000, 1000, 300000);
-    c->corrupt = maybe(rng, 300000, 1000, worst);
-    if (sim_rng_chance(rng, 150000)) {
-        c->dark_from = s->w->now + sim_rng_below(rng, phase);
+    c->duplicate = maybe(rng, 300000, 5000, 500000);
+    c->corrupt = maybe(rng, 300000, worst / 100, worst);
+    if (sim_rng_chance(rng, 200000)) {
+        c->dark_from = s->w->now + sim_rng_below(rng, 4 * s->rtt + 100 * SKUA_MSEC);
         c->dark_to = c->dark_from + sim_rng_log(rng, 10 * SKUA_MSEC, 5 * SKUA_SEC);
     }
     if (sim_rng_chance(rng, 100000)) {
@@ -141,11 +141,11 @@ static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
     p.streams[1] = (uint32_t)sim_rng_below(rng, n + 1);
     p.size_max = budget / (n + 1) + 1;
     /* Tiny pieces take long: bound their number. */
-    if (p.size_max / p.chunk_max > 2000) {
-        p.chunk_max = p.size_max / 2000 + 1;
+    if (p.size_max / p.chunk_max > 200) {
+        p.chunk_max = p.size_max / 200 + 1;
     }
-    if (p.size_max / p.read_max > 2000) {
-        p.read_max = p.size_max / 2000 + 1;
+    if (p.size_max / p.read_max > 200) {
+        p.read_max = p.size_max / 200 + 1;
     }
     if (sim_rng_chance(rng, 100000)) {
         p.pings = (uint32_t)sim_rng_between(rng, 1, 5);
@@ -226,6 +226,7 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         c->expected = SKUA_ECONNREFUSED;
         c->plan.end_at = 0;
     }
+    c->config.close_timeout_ns = 600 * SKUA_SEC; /* slow readers are welcome */
     if (sim_rng_chance(rng, 100000)) {
         c->config.max_recv_window = sim_rng_log(rng, 2000, 100000);
         c->config.max_stream_window = sim_rng_log(rng, 1000, 100000);
@@ -277,6 +278,7 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
 {
     struct sim_rng *rng = &s->w->rng;
     struct skua_listen_config c = SKUA_LISTEN_CONFIG_INIT;
+    c.conn.close_timeout_ns = 600 * SKUA_SEC;
     c.conn.psk = psk ? secret : NULL;
     c.conn.label = label;
     c.backlog = sim_rng_chance(rng, 200000) ? 1 : 0;
@@ -315,15 +317,17 @@ static void draw(struct scenario *s, enum sim_class class)
     listen_at_server(s, psk, secret, label);
     uint64_t most = class == SIM_LARGE ? UINT64_C(40) << 20 : UINT64_C(1) << 20;
     uint64_t bytes = class == SIM_LARGE ? sim_rng_between(rng, most / 8, most)
-                                        : sim_rng_log(rng, 1, most);
+                                        : sim_rng_log(rng, 4096, most);
     uint32_t conns = (uint32_t)sim_rng_between(rng, 1, class == SIM_LARGE ? 2 : 4);
     for (uint32_t i = 0; i < conns; i++) {
         struct sim_host *from = &w->host[1 + sim_rng_below(rng, clients)];
         draw_conn(s, from, psk, secret, label, bytes / conns);
     }
     sim_at(w, s->heal_at, heal, s);
-    if (sim_rng_chance(rng, 150000)) {
-        sim_at(w, w->now + sim_rng_below(rng, s->heal_at - w->now), change, s);
+    if (sim_rng_chance(rng, 200000)) {
+        for (uint64_t n = sim_rng_between(rng, 1, 4); n > 0; n--) {
+            sim_at(w, w->now + sim_rng_below(rng, 10 * s->rtt + 100 * SKUA_MSEC), change, s);
+        }
     }
     s->patience = PATIENCE + 40 * s->rtt;
     if (s->link.rate != 0) {
