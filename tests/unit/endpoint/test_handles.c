@@ -1,0 +1,162 @@
+/* Handles that are stale, of another kind, or whose object goes while they are used. */
+#include "pair.h"
+
+static skua_stream open_stream(struct pair *p, unsigned flags)
+{
+    skua_stream stream = 0;
+    assert_int_equal(skua_stream_open(p->host[CLIENT].ep, p->host[CLIENT].conn, flags, &stream),
+                     SKUA_OK);
+    return stream;
+}
+
+/* Every function on a connection and on a stream refuses `handle`. */
+static void refuses(struct skua_endpoint *ep, uint64_t handle)
+{
+    uint8_t bytes[8];
+    size_t n = sizeof bytes;
+    void *user;
+    skua_stream stream;
+    struct skua_vec vec;
+    struct skua_key key;
+    struct skua_path path;
+    enum skua_state state;
+    struct skua_conn_stats stats;
+    struct skua_stream_info info;
+    assert_int_equal(skua_conn_accept(ep, handle, NULL), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_refuse(ep, handle, SKUA_CODE_REFUSED), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_shutdown(ep, handle), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_close(ep, handle), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_abort(ep, handle, 0, NULL), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_set_user(ep, handle, NULL), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_user(ep, handle, &user), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_peer_key(ep, handle, &key), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_path(ep, handle, &path), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_state(ep, handle, &state), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_export(ep, handle, "x", bytes, 8), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_update_keys(ep, handle), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_ping(ep, handle), SKUA_ECLOSED);
+    assert_int_equal(skua_conn_stats(ep, handle, &stats), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_open(ep, handle, SKUA_STREAM_UNI, &stream), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_write(ep, handle, bytes, 8, &n), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_lend(ep, handle, bytes, 8), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_finish(ep, handle), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_reset(ep, handle, 0), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_stop(ep, handle, 0), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_read(ep, handle, bytes, 8, &n), SKUA_ECLOSED);
+    n = 1;
+    assert_int_equal(skua_stream_peek(ep, handle, &vec, &n), SKUA_ECLOSED);
+    assert_int_equal(n, 0);
+    assert_int_equal(skua_stream_consume(ep, handle, 0), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_set_user(ep, handle, NULL), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_user(ep, handle, &user), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_conn(ep, handle, &stream), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_info(ep, handle, &info), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_close(ep, handle), SKUA_ECLOSED);
+}
+
+static void stale_and_invented_handles_are_refused(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    struct skua_endpoint *ep = p.host[CLIENT].ep;
+    skua_stream closed = open_stream(&p, SKUA_STREAM_UNI);
+    skua_stream left = open_stream(&p, SKUA_STREAM_BIDI);
+    assert_int_equal(skua_stream_close(ep, closed), SKUA_OK);
+    refuses(ep, 0);
+    refuses(ep, UINT64_MAX);
+    refuses(ep, closed);
+    assert_int_equal(skua_conn_abort(ep, p.host[CLIENT].conn, 1, NULL), SKUA_OK);
+    refuses(ep, p.host[CLIENT].conn);
+    refuses(ep, left);
+    pair_run(&p, SKUA_SEC);
+    refuses(ep, left);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
+    pair_close(&p);
+}
+
+static void kinds_are_not_mixed_up(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    struct skua_endpoint *ep = p.host[CLIENT].ep;
+    skua_stream stream = open_stream(&p, SKUA_STREAM_UNI);
+    assert_int_equal(skua_conn_close(ep, stream), SKUA_ECLOSED);
+    assert_int_equal(skua_stream_close(ep, p.host[CLIENT].conn), SKUA_ECLOSED);
+    pair_close(&p);
+}
+
+/* The endpoint goes while bytes are borrowed, streams are open and packets are under way. */
+static void everything_goes_with_the_endpoint(void **state)
+{
+    (void)state;
+    struct pair p;
+    static const uint8_t bytes[100000];
+    size_t n;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    skua_stream stream = open_stream(&p, SKUA_STREAM_BIDI);
+    assert_int_equal(skua_stream_write(p.host[CLIENT].ep, stream, bytes, sizeof bytes, &n),
+                     SKUA_OK);
+    assert_int_equal(skua_stream_lend(p.host[CLIENT].ep, stream, bytes, sizeof bytes), SKUA_OK);
+    pair_run(&p, 3 * p.delay);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 0);
+    pair_close(&p);
+}
+
+/* New keys again and again, from both sides, under load and loss. */
+static bool drop_some(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    uint64_t *count = pair->user;
+    (void)from;
+    (void)data;
+    (void)len;
+    return ++*count % 23 == 0;
+}
+
+static void keys_change_under_load(void **state)
+{
+    (void)state;
+    static uint8_t bytes[1 << 16];
+    struct pair p;
+    uint64_t count = 0;
+    uint64_t got = 0;
+    pair_open(&p);
+    p.drop = drop_some;
+    p.user = &count;
+    pair_establish(&p, NULL, NULL);
+    skua_stream stream = open_stream(&p, SKUA_STREAM_UNI);
+    for (int i = 0; i < 400; i++) {
+        size_t n;
+        enum skua_err err = skua_stream_write(p.host[CLIENT].ep, stream, bytes, sizeof bytes, &n);
+        assert_true(err == SKUA_OK || err == SKUA_EAGAIN);
+        (void)skua_conn_update_keys(p.host[i % 2].ep, p.host[i % 2].conn);
+        pair_run(&p, 2 * p.delay);
+        while (p.host[SERVER].stream != 0 &&
+               skua_stream_read(p.host[SERVER].ep, p.host[SERVER].stream, bytes, sizeof bytes,
+                                &n) == SKUA_OK) {
+            got += n;
+        }
+    }
+    struct skua_conn_stats stats;
+    assert_int_equal(skua_conn_stats(p.host[CLIENT].ep, p.host[CLIENT].conn, &stats), SKUA_OK);
+    assert_true(stats.key_updates > 5);
+    assert_int_equal(stats.packets_undecryptable, 0);
+    assert_true(got > 1000000);
+    pair_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stale_and_invented_handles_are_refused),
+        cmocka_unit_test(kinds_are_not_mixed_up),
+        cmocka_unit_test(everything_goes_with_the_endpoint),
+        cmocka_unit_test(keys_change_under_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

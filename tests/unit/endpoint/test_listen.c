@@ -1,0 +1,181 @@
+/* Listening, its queues and their limits. */
+#include "pair.h"
+
+static void stats_of(struct pair *p, int at, struct skua_endpoint_stats *stats)
+{
+    skua_endpoint_stats(p->host[at].ep, stats);
+}
+
+static void nobody_listens_is_told_at_once(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 3 * p.delay);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 1);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_ECONNREFUSED);
+    pair_close(&p);
+}
+
+static void a_refused_connection_is_told(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_endpoint_stats stats;
+    pair_open(&p);
+    p.no_accept = true;
+    pair_establish(&p, NULL, NULL);
+    struct skua_endpoint *ep = p.host[SERVER].ep;
+    assert_int_equal(skua_conn_refuse(ep, p.host[SERVER].conn, SKUA_CODE_KEY_REFUSED), SKUA_OK);
+    pair_run(&p, 3 * p.delay);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_ECONNREFUSED);
+    assert_int_equal(p.host[CLIENT].closed.code, SKUA_CODE_KEY_REFUSED);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 0);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.accept_queue, 0);
+    assert_int_equal(stats.conns, 0);
+    pair_close(&p);
+}
+
+/* The accept queue is full: nothing is lost, the third packet's repeat finds room. */
+static void a_full_accept_queue_waits(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats;
+    config.backlog = 1;
+    pair_open(&p);
+    p.no_accept = true;
+    pair_listen(&p, &config);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 10 * p.delay);
+    skua_conn first = p.host[SERVER].conn;
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 2 * SKUA_SEC);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.accept_queue, 1);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+    assert_int_equal(skua_conn_accept(p.host[SERVER].ep, first, NULL), SKUA_OK);
+    pair_run(&p, 9 * SKUA_SEC);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 2);
+    pair_close(&p);
+}
+
+/* What waits, half open or to be accepted, ends; what was accepted goes on. */
+static void unlisten_refuses_what_waits(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_endpoint_stats stats;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    p.no_accept = true;
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 10 * p.delay);
+    p.no_poll[SERVER] = true;
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 10 * p.delay);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, p.delay + SKUA_MSEC);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.half_open, 1);
+    assert_int_equal(stats.accept_queue, 2);
+    assert_int_equal(skua_endpoint_unlisten(p.host[SERVER].ep), SKUA_OK);
+    assert_int_equal(skua_endpoint_unlisten(p.host[SERVER].ep), SKUA_ESTATE);
+    p.no_poll[SERVER] = false;
+    pair_run(&p, SKUA_SEC);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.half_open, 0);
+    assert_int_equal(stats.accept_queue, 0);
+    assert_int_equal(stats.conns, 1);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 2);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_ECONNREFUSED);
+    assert_int_equal(skua_endpoint_listen(p.host[SERVER].ep, NULL), SKUA_OK);
+    pair_close(&p);
+}
+
+/* Sends what an endpoint has for its own address back to itself. */
+static void loop_back(struct pair *p, struct skua_endpoint *ep, const struct skua_path *path)
+{
+    static uint8_t bytes[SKUA_LIMIT_UDP_MAX];
+    for (int i = 0; i < 100; i++) {
+        struct skua_tx tx = {.data = bytes, .cap = sizeof bytes, .max_segments = 1};
+        skua_endpoint_send(ep, &tx, p->now);
+        if (tx.len == 0) {
+            return;
+        }
+        struct skua_rx rx = {.path = *path, .data = bytes, .len = tx.len};
+        skua_endpoint_recv(ep, &rx, 1, p->now);
+        skua_endpoint_settle(ep);
+    }
+}
+
+static void an_endpoint_connects_to_itself(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    pair_listen(&p, NULL);
+    struct skua_endpoint *ep = p.host[SERVER].ep;
+    const struct skua_path path = {
+        .remote = {.family = SKUA_FAMILY_IPV4, .port = 1001, .ip = {127, 0, 0, 1}}};
+    skua_conn conn;
+    assert_int_equal(skua_conn_connect(ep, &path, NULL, &conn), SKUA_OK);
+    for (int i = 0; i < 20; i++) {
+        loop_back(&p, ep, &path);
+        pair_poll(&p, SERVER);
+        p.now += 10 * SKUA_MSEC;
+        skua_endpoint_on_timeout(ep, p.now);
+    }
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_ESTABLISHED], 1);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+    assert_int_equal(skua_conn_close(ep, conn), SKUA_OK);
+    assert_int_equal(skua_conn_close(ep, p.host[SERVER].conn), SKUA_OK);
+    for (int i = 0; i < 20; i++) {
+        loop_back(&p, ep, &path);
+        pair_poll(&p, SERVER);
+        p.now += 10 * SKUA_MSEC;
+        skua_endpoint_on_timeout(ep, p.now);
+    }
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 2);
+    pair_close(&p);
+}
+
+/* ICMP can be forged without end: past an allowance it is not looked at. */
+static void a_flood_of_hints_is_bounded(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    struct skua_endpoint *ep = p.host[CLIENT].ep;
+    struct skua_path path;
+    assert_int_equal(skua_conn_path(ep, p.host[CLIENT].conn, &path), SKUA_OK);
+    struct skua_path other = path;
+    other.remote.port++;
+    for (int i = 0; i < 1000000; i++) {
+        skua_endpoint_hint(ep, &other, SKUA_HINT_UNREACHABLE, p.now);
+    }
+    struct skua_connection *c = pair_conn(&p, CLIENT);
+    skua_endpoint_hint(ep, &path, SKUA_HINT_PORT_UNREACHABLE, p.now);
+    assert_true(c->life.hint_at == SKUA_NEVER);
+    pair_run(&p, SKUA_SEC);
+    skua_endpoint_hint(ep, &path, SKUA_HINT_PORT_UNREACHABLE, p.now);
+    assert_true(c->life.hint_at == p.now);
+    pair_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_listens_is_told_at_once),
+        cmocka_unit_test(a_refused_connection_is_told),
+        cmocka_unit_test(a_full_accept_queue_waits),
+        cmocka_unit_test(unlisten_refuses_what_waits),
+        cmocka_unit_test(an_endpoint_connects_to_itself),
+        cmocka_unit_test(a_flood_of_hints_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
