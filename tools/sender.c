@@ -21,7 +21,7 @@ struct lane {
     struct skua_source *source;
     skua_stream stream; /* 0 = not opened yet */
     bool busy;          /* the job is under way */
-    bool exhausted;     /* the source has nothing left */
+    bool exhausted;     /* the source has nothing left; the job's while it is under way */
     bool finished;      /* the stream's end is sent */
     struct skua_buffer *filling[BUFFERS_PER_JOB];
     size_t filling_count;
@@ -250,7 +250,7 @@ static bool pump_lane(struct lane *lane)
     if (wants_more(lane)) {
         submit_fill(lane);
     }
-    if (lane->exhausted && !lane->busy && lane->ready.first == NULL && !lane->finished) {
+    if (!lane->busy && lane->exhausted && lane->ready.first == NULL && !lane->finished) {
         lane->finished = true;
         return lane->stream == 0 ||
                skua_stream_finish(lane->sender->session->ep, lane->stream) == SKUA_OK;
