@@ -54,7 +54,7 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
     if (skua_syn_queue_repeat(&ep->syns, entry.fingerprint, now)) {
         return SKUA_VERDICT_SYN_REPEAT;
     }
-    if (skua_syn_queue_count(&ep->syns) >= ep->syns.backlog) {
+    if (!skua_syn_queue_has_room(&ep->syns)) {
         return SKUA_VERDICT_SYN_QUEUE_FULL;
     }
     struct skua_transport_params params;

@@ -101,11 +101,32 @@ void skua_syn_queue_deinit(struct skua_syn_queue *q)
     skua_idmap_deinit(&q->spent);
 }
 
+/* The entry that waits longest of those whose client did not answer the first SYN_ACK; NULL = none.
+ */
+static struct skua_half_open *least_promising(const struct skua_syn_queue *q)
+{
+    for (size_t i = SKUA_SYN_LEVELS - 1; i > 0; i--) {
+        struct skua_node *node = skua_list_first(&q->level[i]);
+        if (node != NULL) {
+            return SKUA_CONTAINER_OF(node, struct skua_half_open, link);
+        }
+    }
+    return NULL;
+}
+
+bool skua_syn_queue_has_room(const struct skua_syn_queue *q)
+{
+    return skua_syn_queue_count(q) < q->backlog || least_promising(q) != NULL;
+}
+
 enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_half_open *from,
                                  const uint8_t *syn_ack, const struct skua_id *id)
 {
-    if (skua_syn_queue_count(q) >= q->backlog) {
+    if (!skua_syn_queue_has_room(q)) {
         return SKUA_ELIMIT;
+    }
+    if (skua_syn_queue_count(q) >= q->backlog) {
+        entry_drop(q, least_promising(q));
     }
     struct skua_half_open *entry = skua_heap_get(q->heap, entry_size(from));
     if (entry == NULL) {

@@ -6,6 +6,10 @@
  * ids and `e`, before any multiplication. When the third packet has come, the fingerprint stays for
  * a while, so that a late copy of the SYN opens nothing.
  *
+ * Where the queue is full, an entry whose SYN_ACK has been repeated makes room for a new one: a
+ * client that lives answers the first. So spoofed SYNs fill the queue for a second, not for as long
+ * as their entries last.
+ *
  * Entries whose SYN_ACK is due are on `due`; the others wait on the list of their repeat count,
  * each list in the order of its deadlines: no heap, constant time. */
 #ifndef SKUA_ENDPOINT_SYN_QUEUE_H
@@ -54,6 +58,8 @@ void skua_syn_queue_deinit(struct skua_syn_queue *q);
 /* Drops every entry: nobody listens any more. */
 void skua_syn_queue_clear(struct skua_syn_queue *q);
 
+/* Whether an entry can be added: there is room, or an entry that makes some. */
+bool skua_syn_queue_has_room(const struct skua_syn_queue *q);
 /* Adds an entry for an answered SYN; its SYN_ACK (with our id `id`) is due at once. SKUA_ENOMEM,
  * SKUA_ELIMIT. */
 enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_half_open *entry,

@@ -63,6 +63,45 @@ static void a_full_accept_queue_waits(void **state)
     pair_close(&p);
 }
 
+static bool drop_from_server(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    (void)data;
+    (void)len;
+    return from == SERVER && *(bool *)pair->user;
+}
+
+/* SYNs whose answers reach nobody hold the queue for a second, not for as long as they last. */
+static void a_flood_of_syns_passes(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats;
+    bool dropping = true;
+    config.syn_backlog = 4;
+    pair_open(&p);
+    p.drop = drop_from_server;
+    p.user = &dropping;
+    pair_listen(&p, &config);
+    for (int i = 0; i < 6; i++) {
+        (void)pair_connect(&p, NULL);
+        pair_run(&p, 0);
+        assert_int_equal(skua_conn_close(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    }
+    pair_run(&p, SKUA_SEC / 2);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.half_open, 4);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_QUEUE_FULL], 2);
+    pair_run(&p, SKUA_SEC);
+    dropping = false;
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 10 * p.delay);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 1);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.half_open, 3);
+    pair_close(&p);
+}
+
 /* What waits, half open or to be accepted, ends; what was accepted goes on. */
 static void unlisten_refuses_what_waits(void **state)
 {
@@ -173,6 +212,7 @@ int main(void)
         cmocka_unit_test(nobody_listens_is_told_at_once),
         cmocka_unit_test(a_refused_connection_is_told),
         cmocka_unit_test(a_full_accept_queue_waits),
+        cmocka_unit_test(a_flood_of_syns_passes),
         cmocka_unit_test(unlisten_refuses_what_waits),
         cmocka_unit_test(an_endpoint_connects_to_itself),
         cmocka_unit_test(a_flood_of_hints_is_bounded),
