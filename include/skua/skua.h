@@ -365,8 +365,8 @@ SKUA_API const char *skua_event_name(enum skua_event_type type);
 
 /* --- connections */
 
-/* TCP's names (RFC 9293 §3.3.2). LISTEN belongs to a listener and TIME_WAIT to a record: no handle
- * shows them. */
+/* TCP's names (RFC 9293 §3.3.2). LISTEN belongs to a listener and SYN_RCVD to a half-open entry: no
+ * handle shows them. TIME_WAIT shows while bytes of a connection that has ended wait to be read. */
 enum skua_state {
     SKUA_STATE_CLOSED,
     SKUA_STATE_LISTEN,

@@ -151,12 +151,65 @@ static void a_loan_that_cannot_be_settled_ends_the_connection(void **state)
     pair_close(&p);
 }
 
+/* An ACK is asked for, but the number that it should report could not be noted. */
+static void an_ack_of_nothing_is_not_due(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_acks acks;
+    pair_open(&p);
+    skua_acks_init(&acks, &p.host[CLIENT].ep->env.heap);
+    p.host[CLIENT].fail_after = 0;
+    uint64_t pn = 0;
+    while (p.host[CLIENT].failed == 0) {
+        skua_acks_on_received(&acks, pn, true, 0, p.now);
+        pn += 2;
+    }
+    skua_acks_on_sent(&acks);
+    skua_acks_on_received(&acks, pn, true, 0, p.now);
+    skua_acks_set_immediate(&acks);
+    assert_true(skua_acks_deadline(&acks) == SKUA_NEVER);
+    p.host[CLIENT].fail_after = -1;
+    skua_acks_on_received(&acks, pn, true, 0, p.now);
+    assert_true(skua_acks_due(&acks, p.now));
+    skua_acks_deinit(&acks);
+    pair_close(&p);
+}
+
+static bool drop_all(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    (void)pair;
+    (void)from;
+    (void)data;
+    (void)len;
+    return true;
+}
+
+/* Memory ran out while a timer declared bytes lost: nobody would send them again. */
+static void a_fate_that_cannot_be_noted_ends_the_connection(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    p.drop = drop_all;
+    assert_int_equal(skua_conn_ping(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    pair_send(&p, CLIENT);
+    pair_conn(&p, CLIENT)->streams.failed = true;
+    pair_run(&p, SKUA_SEC);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 1);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_EINTERNAL);
+    pair_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(no_memory_is_no_spin),
         cmocka_unit_test(a_loan_that_cannot_be_settled_ends_the_connection),
+        cmocka_unit_test(an_ack_of_nothing_is_not_due),
+        cmocka_unit_test(a_fate_that_cannot_be_noted_ends_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
