@@ -117,6 +117,7 @@ struct skua_life {
     enum skua_hint hint;     /* the worst of these */
     skua_time idle_timeout_ns; /* agreed minimum; SKUA_NEVER = off */
     skua_time blocked_at; /* when to say again that credit is missing; SKUA_NEVER = not blocked */
+    uint32_t blocked_repeats; /* times it was said since the last credit came: for the backoff */
 };
 
 struct skua_counters {

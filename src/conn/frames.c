@@ -95,14 +95,16 @@ static enum skua_code recv_frame(struct skua_connection *c, const struct skua_fr
     case SKUA_FRAME_RESET_STREAM:
     case SKUA_FRAME_STOP_SENDING:
     case SKUA_FRAME_STREAM:
-    case SKUA_FRAME_MAX_DATA:
-    case SKUA_FRAME_MAX_STREAM_DATA:
-    case SKUA_FRAME_MAX_STREAMS_BIDI:
-    case SKUA_FRAME_MAX_STREAMS_UNI:
     case SKUA_FRAME_DATA_BLOCKED:
     case SKUA_FRAME_STREAM_DATA_BLOCKED:
     case SKUA_FRAME_STREAMS_BLOCKED_BIDI:
     case SKUA_FRAME_STREAMS_BLOCKED_UNI:
+        break;
+    case SKUA_FRAME_MAX_DATA:
+    case SKUA_FRAME_MAX_STREAM_DATA:
+    case SKUA_FRAME_MAX_STREAMS_BIDI:
+    case SKUA_FRAME_MAX_STREAMS_UNI:
+        skua_timers_on_credit(c);
         break;
     }
     return recv_stream_frame(c, f);

@@ -132,5 +132,7 @@ void skua_timers_on_progress(struct skua_connection *c, skua_time now);
 void skua_timers_on_timed_loss(struct skua_connection *c);
 /* All that may leave now has left: is credit what is missing? */
 void skua_timers_after_send(struct skua_connection *c, skua_time now);
+/* The peer raised a limit. */
+void skua_timers_on_credit(struct skua_connection *c);
 
 #endif

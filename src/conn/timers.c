@@ -156,14 +156,22 @@ static void run_blocked(struct skua_connection *c, skua_time now)
     if (c->life.blocked_at <= now) {
         skua_streams_repeat_blocked(&c->streams);
         c->life.blocked_at = SKUA_NEVER;
+        c->life.blocked_repeats++;
     }
 }
 
+void skua_timers_on_credit(struct skua_connection *c)
+{
+    c->life.blocked_repeats = 0;
+}
+
+/* As TCP's persist timer (RFC 9293 §3.8.6.1): less and less often, but never given up. */
 void skua_timers_after_send(struct skua_connection *c, skua_time now)
 {
     if (c->life.blocked_at == SKUA_NEVER && is_stuck(c)) {
-        skua_time wait = skua_time_mul(skua_recovery_pto(&c->recovery), 2);
-        c->life.blocked_at = skua_time_add(now, wait);
+        uint32_t doublings = c->life.blocked_repeats < 10 ? c->life.blocked_repeats : 10;
+        skua_time wait = skua_time_mul(skua_recovery_pto(&c->recovery), UINT64_C(2) << doublings);
+        c->life.blocked_at = skua_time_add(now, skua_time_min(wait, SKUA_RECOVERY_PTO_MAX_NS));
     }
 }
 
