@@ -92,7 +92,7 @@ static void acknowledge(struct walk *walk, uint64_t pn, uint64_t low)
     out->eliciting = out->eliciting || (entry->flags & SKUA_SENT_ELICITING) != 0;
     if (mtu_probe) {
         out->mtu_probe = entry->size;
-    } else if (in_flight && entry->size > out->size_max) {
+    } else if (entry->size > out->size_max) {
         out->size_max = entry->size;
     }
     entry->state = SKUA_SENT_ACKED;

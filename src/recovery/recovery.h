@@ -73,8 +73,8 @@ struct skua_ack_result {
     bool largest_is_new;    /* the largest number of the ACK is newly acknowledged */
     uint64_t largest_pn;    /* largest newly acknowledged, or SKUA_SENT_NO_PN */
     skua_time largest_sent; /* when that one was sent */
-    uint32_t size_max; /* largest of the packets in flight newly acknowledged, bytes; MTU probes not
-                          counted */
+    uint32_t size_max; /* largest of the packets newly acknowledged, ACK-only ones included: it
+                          fitted through the path; bytes; MTU probes not counted */
     bool rtt_sampled;  /* rtt was updated */
     uint32_t mtu_probe;        /* size of an MTU probe newly acknowledged; 0 = none */
     uint64_t spurious_packets; /* had been declared lost, and were not; MTU probes not counted */

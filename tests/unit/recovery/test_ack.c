@@ -51,6 +51,8 @@ static void samples_rtt_only_from_a_new_largest_that_elicited(void **state)
     assert_true(h.ack.largest_is_new);
     assert_false(h.ack.eliciting);
     assert_false(h.ack.rtt_sampled);
+    /* It tells the path MTU search that something of its size arrives. */
+    assert_int_equal(h.ack.size_max, 50);
     end(&h);
 }
 
