@@ -167,7 +167,10 @@ static uint64_t number(const char *text)
 static uint64_t count_from_environment(enum sim_class class)
 {
     const char *text = getenv(class == SIM_LARGE ? "SKUA_SIM_LARGE" : "SKUA_SIM_SMALL");
-    return text != NULL ? number(text) : class == SIM_LARGE ? 200 : 20000;
+    if (text != NULL) {
+        return number(text);
+    }
+    return class == SIM_LARGE ? SIM_LARGE_DEFAULT : SIM_SMALL_DEFAULT;
 }
 
 static int usage(void)
