@@ -193,6 +193,9 @@ static void turn(struct skua_ev *ev)
         if (ev->dying) {
             return;
         }
+        if (events) {
+            ev->now = skua_clock_now(ev->sys); /* handlers took theirs: no packet left before */
+        }
         active = flush(ev, &share) || events;
         counted = counted || active || due;
     }
