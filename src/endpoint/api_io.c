@@ -199,6 +199,7 @@ static bool poll_one(struct skua_endpoint *ep, struct skua_connection *c, struct
         (void)skua_streams_stop(stream, SKUA_CODE_MEMORY);
         (void)skua_streams_reset(stream, SKUA_CODE_MEMORY);
         skua_streams_close(stream);
+        skua_connection_touch(c);
         return false;
     }
     if (event->type == SKUA_EVENT_CLOSED) {
