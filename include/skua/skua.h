@@ -262,7 +262,7 @@ SKUA_API void skua_endpoint_free(struct skua_endpoint *ep);
 SKUA_API const struct skua_key *skua_endpoint_key(const struct skua_endpoint *ep);
 
 /* Accepts connections from now on (TCP's LISTEN). `config` NULL = defaults. SKUA_EINVAL for a
- * config out of range, SKUA_ESTATE where it listens already. */
+ * config out of range, SKUA_ESTATE where it listens already, SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
                                             const struct skua_listen_config *config);
 /* Stops listening: half-open entries are dropped and connections not yet accepted refused; accepted

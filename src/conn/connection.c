@@ -41,7 +41,7 @@ void skua_conn_transition(struct skua_connection *c, enum skua_state_event event
 static void init_streams(struct skua_connection *c)
 {
     struct skua_transport_params own;
-    skua_conn_params(&own, &c->settings, c->env->max_udp_payload);
+    skua_conn_params(&own, c->settings, c->env->max_udp_payload);
     const struct skua_streams_config config = {
         .is_server = c->is_server,
         .heap = &c->env->heap,
@@ -49,17 +49,17 @@ static void init_streams(struct skua_connection *c)
         .hash_key = c->env->hash_key,
         .initial_max_data = own.initial_max_data,
         .initial_max_stream = own.initial_max_stream_data_uni,
-        .max_data_window = c->settings.max_recv_window,
-        .max_stream_window = c->settings.max_stream_window,
-        .max_streams_bidi = c->settings.max_streams_bidi,
-        .max_streams_uni = c->settings.max_streams_uni,
+        .max_data_window = c->settings->max_recv_window,
+        .max_stream_window = c->settings->max_stream_window,
+        .max_streams_bidi = c->settings->max_streams_bidi,
+        .max_streams_uni = c->settings->max_streams_uni,
         .send_limit = UINT64_C(128) << 10,
         .owner = c,
     };
     skua_streams_init(&c->streams, &config);
 }
 
-static struct skua_connection *make(struct skua_env *env, const struct skua_settings *settings,
+static struct skua_connection *make(struct skua_env *env, struct skua_settings *settings,
                                     const struct skua_path *path, bool is_server, skua_time now)
 {
     struct skua_connection *c = skua_heap_get(&env->heap, sizeof *c);
@@ -67,9 +67,8 @@ static struct skua_connection *make(struct skua_env *env, const struct skua_sett
         return NULL;
     }
     c->env = env;
-    c->settings = *settings;
+    c->settings = skua_settings_hold(settings);
     c->path = *path;
-    c->user = settings->user;
     c->is_server = is_server;
     c->state = SKUA_STATE_CLOSED;
     c->rx.largest_pn = UINT64_MAX;
@@ -90,8 +89,8 @@ static struct skua_connection *make(struct skua_env *env, const struct skua_sett
 }
 
 enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_env *env,
-                                      const struct skua_settings *settings,
-                                      const struct skua_path *path, const struct skua_id *own_id)
+                                      struct skua_settings *settings, const struct skua_path *path,
+                                      const struct skua_id *own_id)
 {
     struct skua_connection *c = make(env, settings, path, false, env->now);
     if (c == NULL) {
@@ -117,6 +116,7 @@ enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_e
     if (c == NULL) {
         return SKUA_ENOMEM;
     }
+    c->user = args->user;
     c->own_id = args->own_id;
     c->peer_id = args->peer_id;
     skua_conn_install(c, args->result);
@@ -182,6 +182,7 @@ void skua_connection_free(struct skua_connection *c)
     if (c->close.reason != NULL) {
         skua_heap_put(heap, c->close.reason, SKUA_LIMIT_REASON_MAX + 1);
     }
+    skua_settings_drop(heap, c->settings);
     skua_wipe(c, sizeof *c);
     skua_heap_put(heap, c, sizeof *c);
 }

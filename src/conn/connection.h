@@ -146,9 +146,9 @@ struct skua_connection {
     uint16_t peer_max_udp_payload;   /* the peer's parameter */
     uint8_t suite;                   /* enum skua_suite; 0 = not yet */
     uint32_t events;                 /* bits 1 << enum skua_event_type */
-    struct skua_settings settings;
-    struct skua_id own_id;  /* dcid of packets to us */
-    struct skua_id peer_id; /* dcid of packets to the peer */
+    struct skua_settings *settings;  /* held; shared with others */
+    struct skua_id own_id;           /* dcid of packets to us */
+    struct skua_id peer_id;          /* dcid of packets to the peer */
     struct skua_path path;
     struct skua_key peer_key;    /* all zero before it is known */
     struct skua_secret exporter; /* for skua_conn_export */
@@ -177,7 +177,8 @@ struct skua_arrival {
 
 /* What a server knows when the third packet authenticates. */
 struct skua_accept_args {
-    const struct skua_settings *settings;
+    struct skua_settings *settings; /* one more holder */
+    void *user;                     /* the application's pointer, until accept gives one */
     const struct skua_path *path;
     struct skua_id own_id, peer_id;
     const struct skua_handshake_result *result;
@@ -190,10 +191,11 @@ void skua_conn_params(struct skua_transport_params *out, const struct skua_setti
 
 /* --- life --- */
 
-/* A client in SYN_SENT; the SYN leaves with the next send. SKUA_ENOMEM. */
+/* A client in SYN_SENT, one more holder of `settings`; the SYN leaves with the next send.
+ * SKUA_ENOMEM. */
 enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_env *env,
-                                      const struct skua_settings *settings,
-                                      const struct skua_path *path, const struct skua_id *own_id);
+                                      struct skua_settings *settings, const struct skua_path *path,
+                                      const struct skua_id *own_id);
 /* A server's connection, ESTABLISHED, from a half-open entry whose third packet carried a valid
  * message 3. */
 enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_env *env,

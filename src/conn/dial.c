@@ -19,9 +19,9 @@ static struct skua_params own_params(const struct skua_connection *c)
 {
     struct skua_params params;
     skua_params_init(&params);
-    skua_conn_params(&params.transport, &c->settings, c->env->max_udp_payload);
-    params.label_len = (uint8_t)strlen(c->settings.label);
-    memcpy(params.label, c->settings.label, sizeof params.label);
+    skua_conn_params(&params.transport, c->settings, c->env->max_udp_payload);
+    params.label_len = (uint8_t)strlen(c->settings->label);
+    memcpy(params.label, c->settings->label, sizeof params.label);
     return params;
 }
 
@@ -31,8 +31,8 @@ static bool prepare(struct skua_connection *c, bool ik)
     const struct skua_params params = own_params(c);
     struct skua_initiator_config config = {
         .local = &c->env->identity,
-        .server_key = c->settings.has_server_key ? &c->settings.server_key : NULL,
-        .psk = c->settings.has_psk ? c->settings.psk : NULL,
+        .server_key = c->settings->has_server_key ? &c->settings->server_key : NULL,
+        .psk = c->settings->has_psk ? c->settings->psk : NULL,
         .params = &params,
         .rng = &c->env->rng,
         .scid = c->own_id,
@@ -53,7 +53,7 @@ enum skua_err skua_dial_start(struct skua_connection *c)
     c->dial->first_sent = SKUA_NEVER;
     c->dial->repeat_at = SKUA_NEVER;
     c->dial->due = true;
-    if (!prepare(c, c->settings.ik)) {
+    if (!prepare(c, c->settings->ik)) {
         skua_dial_free(c);
         return SKUA_EINVAL;
     }
@@ -111,10 +111,10 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
         /* Said by ICMP, and by silence since: a closed UDP port, or no way to the host. */
         bool closed = c->life.hint == SKUA_HINT_PORT_UNREACHABLE;
         give_up(c, closed ? SKUA_ECONNREFUSED : SKUA_EUNREACHABLE, now);
-    } else if (dial->sent > c->settings.syn_retries) {
+    } else if (dial->sent > c->settings->syn_retries) {
         give_up(c, SKUA_ETIMEDOUT, now);
     } else {
-        if (c->settings.ik && !dial->fell_back && dial->sent > IK_REPEATS) {
+        if (c->settings->ik && !dial->fell_back && dial->sent > IK_REPEATS) {
             dial->fell_back = true;
             dial->sent = 0; /* a new attempt, with the patience of one */
             skua_initiator_wipe(&dial->initiator);

@@ -89,7 +89,7 @@ static void follow_controller(struct skua_connection *c, skua_time now)
     uint64_t keep = 2 * c->cc.cwnd;
     uint64_t floor = UINT64_C(128) << 10;
     keep = keep < floor ? floor : keep;
-    keep = keep > c->settings.max_send_buffer ? c->settings.max_send_buffer : keep;
+    keep = keep > c->settings->max_send_buffer ? c->settings->max_send_buffer : keep;
     skua_streams_set_send_limit(&c->streams, keep);
     skua_conn_trace(
         c, SKUA_TRACE_CWND,

@@ -116,7 +116,7 @@ void skua_connection_batch_end(struct skua_connection *c, skua_time now)
     }
     skua_close_check_peer(c, now);
     if (c->close.released && c->close.deadline == 0) {
-        c->close.deadline = skua_time_add(now, c->settings.close_timeout_ns);
+        c->close.deadline = skua_time_add(now, c->settings->close_timeout_ns);
     }
     if (skua_streams_failed(&c->streams) || c->close.lost_memory) {
         skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);

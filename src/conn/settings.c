@@ -1,8 +1,10 @@
-/* Defaults and ranges of struct skua_conn_config. */
+/* Defaults and ranges of struct skua_conn_config, and settings that connections share. */
 #include "conn/settings.h"
 
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/assert.h"
 #include "base/limits.h"
 
 static skua_time time_or(skua_time value, skua_time fallback)
@@ -28,7 +30,6 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         return SKUA_EINVAL;
     }
     *out = (struct skua_settings){
-        .user = c->user,
         .idle_timeout_ns = time_or(c->idle_timeout_ns, 30 * SKUA_SEC),
         .user_timeout_ns = time_or(c->user_timeout_ns, 60 * SKUA_SEC),
         .keepalive_time_ns = time_or(c->keepalive_time_ns, SKUA_NEVER),
@@ -56,4 +57,52 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         memcpy(out->label, c->label, strlen(c->label));
     }
     return SKUA_OK;
+}
+
+static bool is_equal(const struct skua_settings *a, const struct skua_settings *b)
+{
+    return a->idle_timeout_ns == b->idle_timeout_ns && a->user_timeout_ns == b->user_timeout_ns &&
+           a->keepalive_time_ns == b->keepalive_time_ns &&
+           a->keepalive_intvl_ns == b->keepalive_intvl_ns && a->time_wait_ns == b->time_wait_ns &&
+           a->close_timeout_ns == b->close_timeout_ns && a->max_recv_window == b->max_recv_window &&
+           a->max_stream_window == b->max_stream_window &&
+           a->max_send_buffer == b->max_send_buffer && a->max_streams_bidi == b->max_streams_bidi &&
+           a->max_streams_uni == b->max_streams_uni && a->keepalive_probes == b->keepalive_probes &&
+           a->syn_retries == b->syn_retries && a->ik == b->ik &&
+           a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
+           memcmp(&a->server_key, &b->server_key, sizeof a->server_key) == 0 &&
+           memcmp(a->psk, b->psk, sizeof a->psk) == 0 && strcmp(a->label, b->label) == 0;
+}
+
+struct skua_settings *skua_settings_share(struct skua_heap *heap, const struct skua_settings *value,
+                                          struct skua_settings *like)
+{
+    if (like != NULL && is_equal(value, like)) {
+        return skua_settings_hold(like);
+    }
+    struct skua_settings *settings = skua_heap_get_raw(heap, sizeof *settings);
+    if (settings != NULL) {
+        *settings = *value;
+        settings->holders = 1;
+    }
+    return settings;
+}
+
+struct skua_settings *skua_settings_hold(struct skua_settings *settings)
+{
+    SKUA_ASSERT(settings->holders > 0);
+    settings->holders++;
+    return settings;
+}
+
+void skua_settings_drop(struct skua_heap *heap, struct skua_settings *settings)
+{
+    if (settings == NULL) {
+        return;
+    }
+    SKUA_ASSERT(settings->holders > 0);
+    if (--settings->holders == 0) {
+        skua_wipe(settings, sizeof *settings);
+        skua_heap_put(heap, settings, sizeof *settings);
+    }
 }

@@ -1,11 +1,16 @@
-/* A connection's configuration with every default filled in and every pointer resolved. */
+/* A connection's configuration with every default filled in and every pointer resolved.
+ *
+ * Nothing in it changes once a connection has it, so connections with equal settings share one
+ * object: all that a listener accepts do, and so do outgoing ones made one after the other. */
 #ifndef SKUA_CONN_SETTINGS_H
 #define SKUA_CONN_SETTINGS_H
 
 #include <skua/skua.h>
 
+struct skua_heap;
+
 struct skua_settings {
-    void *user;                     /* the application's pointer */
+    uint64_t holders;               /* connections and others that have it; 0 = not shared */
     skua_time idle_timeout_ns;      /* SKUA_NEVER = off */
     skua_time user_timeout_ns;      /* SKUA_NEVER = off */
     skua_time keepalive_time_ns;    /* SKUA_NEVER = off */
@@ -30,5 +35,14 @@ struct skua_settings {
  * know. */
 enum skua_err skua_settings_resolve(struct skua_settings *out,
                                     const struct skua_conn_config *config);
+
+/* An object with the content of `value`: `like` (may be NULL) with one more holder where that is
+ * the same, else a new one. NULL where there is no memory. */
+struct skua_settings *skua_settings_share(struct skua_heap *heap, const struct skua_settings *value,
+                                          struct skua_settings *like);
+/* One more holder. */
+struct skua_settings *skua_settings_hold(struct skua_settings *settings);
+/* One holder less; the last one wipes and frees it. NULL is allowed. */
+void skua_settings_drop(struct skua_heap *heap, struct skua_settings *settings);
 
 #endif

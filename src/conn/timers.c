@@ -17,7 +17,7 @@ void skua_timers_on_start(struct skua_connection *c, skua_time now)
     c->life.unacked_since = SKUA_NEVER;
     c->life.hint_at = SKUA_NEVER;
     c->life.blocked_at = SKUA_NEVER;
-    c->life.keepalive_at = skua_time_add(now, c->settings.keepalive_time_ns);
+    c->life.keepalive_at = skua_time_add(now, c->settings->keepalive_time_ns);
 }
 
 void skua_timers_on_received(struct skua_connection *c, skua_time now)
@@ -26,7 +26,7 @@ void skua_timers_on_received(struct skua_connection *c, skua_time now)
     c->life.sent_at = 0;
     c->life.hint_at = SKUA_NEVER;
     c->life.keepalive_sent = 0;
-    c->life.keepalive_at = skua_time_add(now, c->settings.keepalive_time_ns);
+    c->life.keepalive_at = skua_time_add(now, c->settings->keepalive_time_ns);
 }
 
 void skua_timers_on_eliciting_sent(struct skua_connection *c, skua_time now)
@@ -65,7 +65,7 @@ static skua_time idle_deadline(const struct skua_connection *c)
 
 static skua_time user_deadline(const struct skua_connection *c)
 {
-    return skua_time_add(c->life.unacked_since, c->settings.user_timeout_ns);
+    return skua_time_add(c->life.unacked_since, c->settings->user_timeout_ns);
 }
 
 /* RFC 1122 §4.2.3.9: an unreachable host or network may be back in a moment, and other timers know
@@ -141,12 +141,12 @@ static void run_keepalive(struct skua_connection *c, skua_time now)
     if (c->life.keepalive_at > now) {
         return;
     }
-    if (c->life.keepalive_sent >= c->settings.keepalive_probes) {
+    if (c->life.keepalive_sent >= c->settings->keepalive_probes) {
         skua_close_now(c, SKUA_ETIMEDOUT, now);
         return;
     }
     c->life.keepalive_sent++;
-    c->life.keepalive_at = skua_time_add(now, c->settings.keepalive_intvl_ns);
+    c->life.keepalive_at = skua_time_add(now, c->settings->keepalive_intvl_ns);
     c->tx.ping = true;
 }
 

@@ -3,6 +3,24 @@
 
 #include <string.h>
 
+/* The settings that `config` asks for; those of the newest connection where they are the same. */
+static enum skua_err make_settings(struct skua_endpoint *ep, const struct skua_conn_config *config,
+                                   struct skua_settings **out)
+{
+    struct skua_settings value;
+    enum skua_err err = skua_settings_resolve(&value, config);
+    if (err == SKUA_OK) {
+        struct skua_node *node = skua_list_last(&ep->conns);
+        struct skua_settings *like =
+            node != NULL ? SKUA_CONTAINER_OF(node, struct skua_connection, all_link)->settings
+                         : NULL;
+        *out = skua_settings_share(&ep->env.heap, &value, like);
+        err = *out != NULL ? SKUA_OK : SKUA_ENOMEM;
+        skua_wipe(&value, sizeof value);
+    }
+    return err;
+}
+
 enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path *path,
                                 const struct skua_conn_config *config, skua_conn *out)
 {
@@ -11,18 +29,19 @@ enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path
         (path->remote.family != SKUA_FAMILY_IPV4 && path->remote.family != SKUA_FAMILY_IPV6)) {
         return SKUA_EINVAL;
     }
-    struct skua_settings settings;
-    enum skua_err err = skua_settings_resolve(&settings, config);
+    struct skua_settings *settings;
+    enum skua_err err = make_settings(ep, config, &settings);
     if (err != SKUA_OK) {
         return err;
     }
     const struct skua_id id = skua_demux_new_id(ep, false);
     struct skua_connection *c;
-    err = skua_connection_connect(&c, &ep->env, &settings, path, &id);
-    skua_wipe(&settings, sizeof settings);
+    err = skua_connection_connect(&c, &ep->env, settings, path, &id);
+    skua_settings_drop(&ep->env.heap, settings);
     if (err != SKUA_OK) {
         return err;
     }
+    c->user = config != NULL ? config->user : NULL;
     err = skua_outbox_adopt(ep, c);
     if (err != SKUA_OK) {
         skua_connection_free(c);

@@ -96,6 +96,7 @@ void skua_endpoint_free(struct skua_endpoint *ep)
         skua_timers_cancel(&ep->timers, &c->timer);
         skua_connection_free(c);
     }
+    skua_settings_drop(&ep->env.heap, ep->accept_settings);
     skua_time_wait_deinit(&ep->time_wait);
     skua_syn_queue_deinit(&ep->syns);
     skua_timers_deinit(&ep->timers);
@@ -130,12 +131,16 @@ enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
     if (err != SKUA_OK) {
         return err;
     }
-    ep->accept_settings = settings;
+    ep->accept_settings = skua_settings_share(&ep->env.heap, &settings, NULL);
+    skua_wipe(&settings, sizeof settings);
+    if (ep->accept_settings == NULL) {
+        return SKUA_ENOMEM;
+    }
+    ep->accept_user = c->conn.user;
     ep->backlog = c->backlog != 0 ? c->backlog : SKUA_LIMIT_BACKLOG_DEFAULT;
     ep->syns.backlog = c->syn_backlog != 0 ? c->syn_backlog : SKUA_LIMIT_SYN_BACKLOG_DEFAULT;
-    ep->syns.retries = settings.syn_retries;
+    ep->syns.retries = ep->accept_settings->syn_retries;
     ep->listening = true;
-    skua_wipe(&settings, sizeof settings);
     return SKUA_OK;
 }
 
@@ -146,7 +151,8 @@ enum skua_err skua_endpoint_unlisten(struct skua_endpoint *ep)
     }
     ep->listening = false;
     skua_syn_queue_clear(&ep->syns);
-    skua_wipe(&ep->accept_settings, sizeof ep->accept_settings);
+    skua_settings_drop(&ep->env.heap, ep->accept_settings);
+    ep->accept_settings = NULL;
     struct skua_node *node = skua_list_first(&ep->conns);
     while (node != NULL) {
         struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, all_link);

@@ -44,12 +44,13 @@ struct skua_endpoint {
     struct skua_time_wait time_wait; /* records */
     struct skua_answers answers;     /* REFUSE, VERSIONS, repeats of records */
     bool listening;
-    struct skua_settings accept_settings; /* for accepted connections */
-    uint32_t backlog;                     /* most connections not yet accepted */
-    uint32_t accept_queue;                /* connections not yet accepted */
-    size_t conn_count;                    /* connections, orphans included */
-    size_t max_conns;                     /* most of them */
-    skua_time hints_until;                /* hints are ignored until then: their cost so far */
+    struct skua_settings *accept_settings; /* for accepted connections; NULL while not listening */
+    void *accept_user;                     /* the application's pointer for them */
+    uint32_t backlog;                      /* most connections not yet accepted */
+    uint32_t accept_queue;                 /* connections not yet accepted */
+    size_t conn_count;                     /* connections, orphans included */
+    size_t max_conns;                      /* most of them */
+    skua_time hints_until;                 /* hints are ignored until then: their cost so far */
     uint64_t datagrams_received, bytes_received, datagrams_sent, bytes_sent;
     uint64_t verdicts[SKUA_VERDICTS];       /* datagrams by what became of them */
     char reason[SKUA_LIMIT_REASON_MAX + 1]; /* text of the last CLOSED event polled */

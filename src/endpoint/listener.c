@@ -22,7 +22,7 @@ static void refuse(struct skua_endpoint *ep, const struct skua_arrival *a,
 static struct skua_responder_config responder_config(const struct skua_endpoint *ep,
                                                      struct skua_transport_params *params)
 {
-    const struct skua_settings *s = &ep->accept_settings;
+    const struct skua_settings *s = ep->accept_settings;
     struct skua_params defaults;
     skua_params_init(&defaults);
     *params = defaults.transport;
@@ -101,7 +101,8 @@ static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_h
                                          const struct skua_handshake_result *result, skua_time now)
 {
     struct skua_accept_args args = {
-        .settings = &ep->accept_settings,
+        .settings = ep->accept_settings,
+        .user = ep->accept_user,
         .path = a->path,
         .result = result,
         .syn_ack_sent = entry->repeated ? SKUA_NEVER : entry->first_sent,

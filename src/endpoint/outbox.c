@@ -60,7 +60,7 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
         ep->last = NULL;
     }
     if (c->close.farewell_len > 0) {
-        skua_time length = c->settings.time_wait_ns;
+        skua_time length = c->settings->time_wait_ns;
         const struct skua_time_wait_entry entry = {
             .id = &c->own_id,
             .path = &c->path,
