@@ -27,11 +27,9 @@ static struct socket *open_socket(const struct bench_args *args, int udp_port, i
     struct sctp_paddrparams path = {.spp_address.ss_family = AF_INET,
                                     .spp_flags = SPP_PMTUD_DISABLE,
                                     .spp_pathmtu = (uint32_t)args->size};
-    const struct linger wait = {.l_onoff = 1, .l_linger = 5};
     (void)usrsctp_setsockopt(sock, IPPROTO_SCTP, SCTP_REMOTE_UDP_ENCAPS_PORT, &encaps,
                              sizeof encaps);
     (void)usrsctp_setsockopt(sock, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
-    (void)usrsctp_setsockopt(sock, SOL_SOCKET, SO_LINGER, &wait, sizeof wait);
     return sock;
 }
 
@@ -73,6 +71,7 @@ static void receive(const struct bench_args *args, int port)
 static void transmit(const struct bench_args *args, int port)
 {
     struct sockaddr_in address = sctp_address(args);
+    (void)usleep(100000); /* the receiver's UDP port is there before it listens */
     struct socket *sock = open_socket(args, port + 1, port);
     if (usrsctp_connect(sock, (struct sockaddr *)&address, sizeof address) != 0) {
         bench_die("usrsctp_connect");
@@ -86,7 +85,14 @@ static void transmit(const struct bench_args *args, int port)
         }
         bench_add(&sent, MESSAGE, bench_now());
     }
-    usrsctp_close(sock); /* lingers until the receiver has everything */
+    /* SHUTDOWN follows the data; when it is answered, the receiver has everything. */
+    uint8_t last;
+    (void)usrsctp_shutdown(sock, SHUT_WR);
+    socklen_t info_length = 0, from_length = 0;
+    unsigned info_type = 0;
+    int flags = 0;
+    (void)usrsctp_recvv(sock, &last, sizeof last, NULL, &from_length, NULL, &info_length,
+                        &info_type, &flags);
     bench_print(&sent);
 }
 
