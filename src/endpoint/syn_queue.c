@@ -63,7 +63,7 @@ static void spent_drop(struct skua_syn_queue *q, struct spent *spent)
 void skua_syn_queue_init(struct skua_syn_queue *q, struct skua_heap *heap, const uint8_t key[16])
 {
     q->heap = heap;
-    skua_idmap_init(&q->by_id, heap, key, SKUA_LIMIT_ID_MAX);
+    skua_idmap_init(&q->by_id, heap, key, OWN_ID_LEN);
     skua_idmap_init(&q->by_fingerprint, heap, key, SKUA_TAG_LEN);
     skua_idmap_init(&q->spent, heap, key, SKUA_TAG_LEN);
     skua_list_init(&q->due);
@@ -122,11 +122,12 @@ bool skua_syn_queue_has_room(const struct skua_syn_queue *q)
 enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_half_open *from,
                                  const uint8_t *syn_ack, const struct skua_id *id)
 {
-    if (!skua_syn_queue_has_room(q)) {
-        return SKUA_ELIMIT;
-    }
     if (skua_syn_queue_count(q) >= q->backlog) {
-        entry_drop(q, least_promising(q));
+        struct skua_half_open *victim = least_promising(q);
+        if (victim == NULL) {
+            return SKUA_ELIMIT;
+        }
+        entry_drop(q, victim);
     }
     struct skua_half_open *entry = skua_heap_get(q->heap, entry_size(from));
     if (entry == NULL) {
