@@ -113,7 +113,6 @@ static void become_over(struct sim_conn *c, enum skua_err error)
 {
     c->over = true;
     c->error = error;
-    c->over_at = c->app->world->now;
     sim_stream_drop(c);
     expect_stale(c);
     if (c->peer != NULL) {
@@ -458,10 +457,11 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
         return e->error == SKUA_OK || silence ||
                (e->error == SKUA_ECONNRESET && e->remote && !e->application);
     }
-    /* The peer's TIME_WAIT may pass unheard while the network has faults: then nobody says that our
-     * FIN has arrived (it has). */
-    return e->error == SKUA_OK || (silence && p != NULL && p->over && p->error == SKUA_OK &&
-                                   p->over_at <= c->app->world->heal_at);
+    /* Where the last packet of a peer that went through TIME_WAIT is lost, and its repeats, nobody
+     * says that our FIN has arrived (it has). */
+    return e->error == SKUA_OK ||
+           (silence && p != NULL && p->finished &&
+            sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at);
 }
 
 static void on_closed(struct sim_conn *c, const struct skua_event *e)
@@ -504,6 +504,7 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
         SIM_CHECK(w, !c->finished);
         SIM_CHECK(w, c->peer != NULL && (c->peer->shut || c->peer->closed));
         c->finished = true;
+        c->finished_at = w->now;
         sim_conn_check(c);
         break;
     case SKUA_EVENT_CLOSED:

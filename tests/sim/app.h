@@ -94,7 +94,7 @@ struct sim_conn {
     bool may_fail;            /* any end is right: timeouts, wrong keys */
     enum skua_err expected;   /* where it must fail: why; SKUA_OK = orderly */
     enum skua_err error;      /* how it ended */
-    skua_time over_at;
+    skua_time finished_at;        /* when all that the peer sent was there */
     struct sim_stream *streams;
     uint32_t opened[2], incoming; /* own streams opened; the peer's that were reported */
     uint32_t open_now;            /* own, not complete */

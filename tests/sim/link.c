@@ -44,8 +44,8 @@ static skua_time serialise(struct sim_link *link, size_t len, skua_time now)
     return link->free_at;
 }
 
-void sim_link_offer(struct sim_link *link, const struct sim_datagram *d, skua_time now,
-                    struct sim_fate *fate, uint64_t *counts)
+static void decide(struct sim_link *link, const struct sim_datagram *d, skua_time now,
+                   struct sim_fate *fate, uint64_t *counts)
 {
     const struct sim_link_config *c = &link->config;
     *fate = (struct sim_fate){.copies = 0};
@@ -82,6 +82,15 @@ void sim_link_offer(struct sim_link *link, const struct sim_datagram *d, skua_ti
     if (sim_rng_chance(&link->rng, c->corrupt)) {
         fate->flips = (unsigned)sim_rng_between(&link->rng, 1, 3);
         counts[SIM_COUNT_CORRUPTED]++;
+    }
+}
+
+void sim_link_offer(struct sim_link *link, const struct sim_datagram *d, skua_time now,
+                    struct sim_fate *fate, uint64_t *counts)
+{
+    decide(link, d, now, fate, counts);
+    if (fate->copies == 0 || fate->flips > 0) {
+        link->spoilt_at = now;
     }
 }
 

@@ -44,6 +44,7 @@ struct sim_link {
     skua_time last_at;    /* when the last one that keeps its place arrives */
     uint64_t offered;     /* datagrams so far */
     uint64_t bytes;       /* of these, payload */
+    skua_time spoilt_at;  /* when one was last offered that was dropped or damaged */
     /* A test's own opinion: true drops it. `index` counts from 0. */
     bool (*drop)(void *arg, const struct sim_datagram *datagram, uint64_t index, skua_time now);
     void *drop_arg;

@@ -28,6 +28,8 @@ struct scenario {
     skua_time rtt;
     skua_time heal_at;
     skua_time patience;
+    uint64_t scale;        /* of small windows */
+    uint64_t least_window; /* smallest window of any stream */
     bool few_streams; /* the server allows only a few at a time */
     char replay[128];
 };
@@ -69,7 +71,6 @@ static void draw_faults(struct scenario *s, enum sim_class class)
     skua_time phase = sim_rng_log(rng, 100 * SKUA_MSEC, 10 * SKUA_SEC);
     uint32_t worst = class == SIM_LARGE ? 20000 : 300000;
     s->heal_at = s->w->now + phase;
-    s->w->heal_at = s->heal_at;
     if (sim_rng_chance(rng, 150000)) {
         return; /* a perfect network */
     }
@@ -193,6 +194,13 @@ static void start(void *arg)
     sim_app_start(arg);
 }
 
+static void note_window(struct scenario *s, const struct skua_conn_config *c)
+{
+    uint64_t window =
+        c->max_recv_window < c->max_stream_window ? c->max_recv_window : c->max_stream_window;
+    s->least_window = window < s->least_window ? window : s->least_window;
+}
+
 static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const uint8_t *secret,
                       const char *label, uint64_t budget)
 {
@@ -228,8 +236,9 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
     }
     c->config.close_timeout_ns = 600 * SKUA_SEC; /* slow readers are welcome */
     if (sim_rng_chance(rng, 100000)) {
-        c->config.max_recv_window = sim_rng_log(rng, 2000, 100000);
-        c->config.max_stream_window = sim_rng_log(rng, 1000, 100000);
+        c->config.max_recv_window = sim_rng_log(rng, 2000, 100000) * s->scale;
+        c->config.max_stream_window = sim_rng_log(rng, 1000, 100000) * s->scale;
+        note_window(s, &c->config);
     }
     if (sim_rng_chance(rng, 100000)) {
         c->config.max_streams_bidi = (uint32_t)sim_rng_between(rng, 1, 4);
@@ -283,8 +292,9 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
     c.conn.label = label;
     c.backlog = sim_rng_chance(rng, 200000) ? 1 : 0;
     if (sim_rng_chance(rng, 100000)) {
-        c.conn.max_recv_window = sim_rng_log(rng, 2000, 100000);
-        c.conn.max_stream_window = sim_rng_log(rng, 1000, 100000);
+        c.conn.max_recv_window = sim_rng_log(rng, 2000, 100000) * s->scale;
+        c.conn.max_stream_window = sim_rng_log(rng, 1000, 100000) * s->scale;
+        note_window(s, &c.conn);
         c.conn.max_streams_bidi = (uint32_t)sim_rng_between(rng, 1, 4);
         s->few_streams = true;
     }
@@ -330,6 +340,7 @@ static void draw(struct scenario *s, enum sim_class class)
         }
     }
     s->patience = PATIENCE + 40 * s->rtt;
+    s->patience += bytes * 2 / s->least_window * (2 * s->rtt + 50 * SKUA_MSEC);
     if (s->link.rate != 0) {
         s->patience += bytes * 4 * 8 * 10 * 1000 / (s->link.rate / 1000) * SKUA_USEC;
     }
@@ -365,7 +376,9 @@ static void finish(struct scenario *s)
 
 void sim_scenario(enum sim_class class, uint64_t seed, bool verbose, struct sim_result *out)
 {
-    struct scenario s = {.w = sim_world_new(seed)};
+    struct scenario s = {.w = sim_world_new(seed), 
+                         .scale = class == SIM_LARGE ? 100 : 1,
+                         .least_window = UINT64_MAX};
     (void)snprintf(s.replay, sizeof s.replay, "sim replay %s %llu -v",
                    class == SIM_LARGE ? "large" : "small", (unsigned long long)seed);
     s.w->replay = s.replay;

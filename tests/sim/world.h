@@ -77,7 +77,6 @@ struct sim_world {
     struct sim_rng rng;                                 /* the scenario's and the applications' */
     uint64_t counts[SIM_COUNTS];
     uint64_t hash; /* of everything that was traced */
-    skua_time heal_at; /* when the faults end; 0 = there are none */
     bool verbose;
     void *user; /* of the scenario */
     const char *replay; /* command that repeats this run */
