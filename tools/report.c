@@ -254,8 +254,8 @@ void skua_report_summary(struct skua_report *report, enum skua_exit code, skua_t
     if (report->quiet || report->stored == 0) {
         return; /* what failed has its own line */
     }
-    (void)fprintf(stderr, "skua cp: %" PRIu64 " files, %s verified and stored", report->files,
-                  size_text(size, report->bytes));
+    (void)fprintf(stderr, "skua cp: %" PRIu64 " file%s, %s verified and stored", report->files,
+                  report->files == 1 ? "" : "s", size_text(size, report->bytes));
     if (report->failed > 0 || report->skipped > 0) {
         (void)fprintf(stderr, ", %" PRIu64 " failed, %" PRIu64 " skipped", report->failed,
                       report->skipped);
