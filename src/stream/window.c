@@ -38,14 +38,15 @@ static void tune(struct skua_window *window, skua_time rtt_ns, skua_time now)
 
 uint64_t skua_window_announce(struct skua_window *window, skua_time rtt_ns, skua_time now)
 {
-    if (window->size != 0) {
-        tune(window, rtt_ns, now);
+    /* A repeat for a peer that missed the last one must not give a few bytes more each time: it
+     * would send them in a packet of their own and ask again (RFC 9293 §3.8.6.2.2, silly window). */
+    uint64_t more = window->consumed + window->size - window->announced;
+    if (!skua_window_due(window) && more < ANSWER_MIN) {
+        return window->announced;
     }
+    tune(window, rtt_ns, now);
     uint64_t limit = window->consumed + window->size;
-    limit = limit < SKUA_VARINT_MAX ? limit : SKUA_VARINT_MAX;
-    if (limit > window->announced) {
-        window->announced = limit;
-    }
+    window->announced = limit < SKUA_VARINT_MAX ? limit : SKUA_VARINT_MAX;
     return window->announced;
 }
 

@@ -41,7 +41,7 @@ static void credit_comes_in_useful_portions(void **state)
     assert_int_equal(table_data(t, SERVER_BIDI(0), 1250, 1, false), SKUA_CODE_FLOW_CONTROL);
 }
 
-static void a_lost_update_is_sent_again_with_the_newest_value(void **state)
+static void a_lost_update_is_sent_again(void **state)
 {
     struct table *t = *state;
     assert_int_equal(table_data(t, SERVER_BIDI(0), 0, 1000, false), SKUA_CODE_NO_ERROR);
@@ -57,12 +57,35 @@ static void a_lost_update_is_sent_again_with_the_newest_value(void **state)
     struct skua_record old[2] = {t->records[0], t->records[1]};
     t->now += SKUA_SEC; /* a slow reader: the windows do not grow */
     assert_int_equal(table_send(t, TABLE_PACKET), 2);
-    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 2500 + 800);
-    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_STREAM_DATA)->stream_max.max, 1800);
-    /* Updates that a newer one has replaced are not repeated. */
-    skua_streams_on_lost(&t->streams, &old[0]);
-    skua_streams_on_lost(&t->streams, &old[1]);
+    /* The 100 bytes read since are no useful portion: the limits are the same. */
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 2500 + 700);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_STREAM_DATA)->stream_max.max, 1700);
+    take(stream, 200);
+    t->now += SKUA_SEC;
+    assert_int_equal(table_send(t, TABLE_PACKET), 1);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_STREAM_DATA)->stream_max.max, 2000);
+    /* An update that a newer one has replaced is not repeated. */
+    skua_streams_on_lost(&t->streams,
+                         old[0].type == SKUA_FRAME_MAX_STREAM_DATA ? &old[0] : &old[1]);
     assert_false(skua_streams_wants_send(&t->streams));
+}
+
+/* Behaviour 37: asking again and again does not get credit byte by byte. */
+static void a_repeat_gives_no_crumbs(void **state)
+{
+    struct table *t = *state;
+    assert_int_equal(table_data(t, SERVER_BIDI(0), 0, 1000, false), SKUA_CODE_NO_ERROR);
+    struct skua_stream *stream = peer_stream(t);
+    take(stream, 700);
+    (void)table_send(t, TABLE_PACKET);
+    for (int i = 0; i < 20; i++) {
+        take(stream, 10);
+        /* It has not heard of 1,700 yet. */
+        assert_int_equal(skua_streams_on_stream_data_blocked(&t->streams, SERVER_BIDI(0), 1000),
+                         SKUA_CODE_NO_ERROR);
+        (void)table_send(t, TABLE_PACKET);
+        assert_int_equal(table_sent(t, SKUA_FRAME_MAX_STREAM_DATA)->stream_max.max, 1700);
+    }
 }
 
 /* Behaviour 36: the blocked side says so, and what it has not heard is said again. */
@@ -317,7 +340,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         table_test(credit_comes_in_useful_portions),
-        table_test(a_lost_update_is_sent_again_with_the_newest_value),
+        table_test(a_lost_update_is_sent_again),
+        table_test(a_repeat_gives_no_crumbs),
         table_test(blocked_is_answered),
         cmocka_unit_test(windows_grow_to_bandwidth_times_delay),
         cmocka_unit_test(windows_of_slow_readers_do_not_grow),
