@@ -21,6 +21,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=${here%/*}
 # shellcheck source=tests/packages.sh
 . "$root/tests/packages.sh"
+PATH=$PATH:/usr/sbin:/sbin # gtlsserver, ethtool, ip
 
 seconds=3 rounds=5 only='' out='' build=$root/build/bench docs='' json='' pin=yes port=17000
 settings=(loopback large batch veth veth-bare ping)
@@ -106,6 +107,8 @@ build_one() {
 }
 need build
 mkdir -p "$build" "$out"
+load=$(cut -d' ' -f1-3 /proc/loadavg)
+[ "${load%%.*}" -eq 0 ] || say "this machine is busy (load $load): ratios will scatter"
 say "building in $build"
 build_one "$system"
 if [ -e "$root/third_party/libsodium/skua-stamp" ]; then
@@ -123,7 +126,11 @@ missing() {
     command -v iperf3 >/dev/null || { echo "no iperf3" && return; }
     grep -qw "${1#tcp-}" /proc/sys/net/ipv4/tcp_available_congestion_control || echo "the kernel has no ${1#tcp-}"
     ;;
-  ngtcp2) for tool in gtlsserver gtlsclient openssl; do command -v $tool >/dev/null || PATH=$PATH:/usr/sbin command -v $tool >/dev/null || echo "no $tool"; done ;;
+  ngtcp2)
+    for tool in gtlsserver gtlsclient openssl; do
+      command -v $tool >/dev/null || { echo "no $tool" && return; }
+    done
+    ;;
   *) [ -x "$system/bench/$1" ] || echo "its library's -dev package is not installed" ;;
   esac
 }
@@ -314,7 +321,6 @@ prepare_ngtcp2() {
   truncate -s "$bulk" "$work/www/bulk"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench \
     -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
-  PATH=$PATH:/usr/sbin
 }
 
 run_setting() {
@@ -349,7 +355,7 @@ run_setting() {
   printf 'commit\t%s\n' "$(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)"
   printf 'libsodium\t%s' "$(pkg-config --modversion libsodium)"
   [ ! -x "$newer/tools/skua" ] || printf '; %s' "$(tail -n 1 "$root/third_party/libsodium/skua-stamp")"
-  printf '\nseconds\t%s\nrounds\t%s\npinned\t%s\nload\t%s\n' "$seconds" "$rounds" "${pin:-no}" "$(cut -d' ' -f1-3 /proc/loadavg)"
+  printf '\nseconds\t%s\nrounds\t%s\npinned\t%s\nload\t%s\n' "$seconds" "$rounds" "${pin:-no}" "$load"
 } >"$out/machine.tsv"
 : >"$out/results.tsv"
 for setting in "${settings[@]}"; do
