@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # One command on a fresh Debian machine: installs what is missing, builds, runs the tests.
-#   tests/run.sh [--clang | --sanitize | --coverage | --fuzz SECONDS] [-- arguments for ctest]
+#   tests/run.sh [--clang | --aegis | --sanitize | --coverage | --fuzz SECONDS] [-- arguments for ctest]
 #
 #   (nothing)        release build with the default compiler
 #   --clang          release build with clang
+#   --aegis          release build with a newer libsodium (tools/newer-libsodium.sh), which adds AEGIS-128L; also lets it
+#                    and the build with the system's libsodium talk to each other
 #   --sanitize       address and undefined-behaviour sanitizers
 #   --coverage       instrumented build; report in build/coverage/report
 #   --fuzz SECONDS   each fuzz target in turn, SECONDS in all, starting from fuzz/corpus
@@ -19,6 +21,7 @@ fuzz_seconds=0
 while [ $# -gt 0 ]; do
   case $1 in
   --clang) preset=clang features+=(clang) ;;
+  --aegis) preset=aegis ;;
   --sanitize) preset=asan ;;
   --coverage) preset=coverage features+=(coverage) ;;
   --fuzz)
@@ -59,6 +62,9 @@ fuzz_all() {
   [ $failed -eq 0 ] || die "a fuzz target failed; inputs that show it are in $build/found"
 }
 
+if [ "$preset" = aegis ]; then
+  tools/newer-libsodium.sh || die "no newer libsodium, so AEGIS-128L cannot be tested here"
+fi
 options=()
 if [ -n "${CI:-}" ]; then
   options+=(-DSKUA_WERROR=ON)
@@ -74,6 +80,11 @@ if [ "$preset" = fuzz ]; then
   exit 0
 fi
 ctest --preset "$preset" --parallel "$jobs" "$@" || die "tests failed in $build"
+if [ "$preset" = aegis ]; then
+  cmake --preset release "${options[@]}" >/dev/null || die "configuring release failed"
+  cmake --build --preset release --target interop_peer || die "building release failed"
+  tests/interop.sh build/release build/aegis || die "builds with different libsodiums do not understand each other"
+fi
 if [ "$preset" = coverage ]; then
   mkdir -p "$build/report"
   gcovr --root . --object-directory "$build" --filter src/ --filter tools/ --print-summary \
