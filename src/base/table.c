@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-enum { SLOTS_MIN = 8 };
+enum { SLOTS_MIN = 4 };
 
 /* A slot as far as it is the same in all tables. */
 struct slot {

@@ -99,9 +99,9 @@ struct skua_cc {
     uint64_t cwnd;              /* congestion window, bytes */
     uint64_t ssthresh;          /* slow start threshold, bytes, or SKUA_CC_NO_SSTHRESH */
     uint64_t pacing_rate;       /* bytes per second, or SKUA_CC_UNPACED */
-    uint64_t congestion_events; /* reductions so far */
-    uint64_t persistent_events; /* persistent congestions so far */
-    uint64_t undone_events;     /* reductions taken back */
+    uint32_t congestion_events; /* reductions so far */
+    uint32_t persistent_events; /* persistent congestions so far */
+    uint32_t undone_events;     /* reductions taken back */
     uint32_t mtu;               /* present datagram size, bytes */
     struct skua_cc_rtt rtt;     /* as of the last ACK */
     union skua_cc_state state;  /* the controller's own */

@@ -31,7 +31,9 @@ static void become_over(struct skua_connection *c)
     }
     c->close.over = true;
     c->close.rst_due = false;
-    c->close.farewell_pto = skua_recovery_pto(&c->recovery);
+    if (c->close.farewell != NULL) {
+        c->close.farewell->pto_ns = skua_recovery_pto(&c->recovery);
+    }
     skua_dial_free(c);
     skua_keys_wipe(&c->keys, c->env->cache);
     skua_recovery_deinit(&c->recovery);
@@ -199,12 +201,18 @@ void skua_close_on_fin_sent(struct skua_connection *c, skua_time now)
     c->close.fin_repeat_at = skua_time_add(now, skua_time_min(wait, SKUA_RECOVERY_PTO_MAX_NS));
 }
 
-/* The record of this connection will repeat `len` sealed bytes. */
+/* The record of this connection will repeat `len` sealed bytes. Where there is no memory for them
+ * there would be none for the record either. */
 static void keep_farewell(struct skua_connection *c, const uint8_t *packet, size_t len)
 {
-    if (len <= SKUA_FAREWELL_MAX) {
-        memcpy(c->close.farewell, packet, len);
-        c->close.farewell_len = (uint8_t)len;
+    SKUA_ASSERT(c->close.farewell == NULL);
+    if (len == 0 || len > SKUA_FAREWELL_MAX) {
+        return;
+    }
+    c->close.farewell = skua_heap_get(&c->env->heap, sizeof *c->close.farewell);
+    if (c->close.farewell != NULL) {
+        memcpy(c->close.farewell->packet, packet, len);
+        c->close.farewell->len = (uint8_t)len;
     }
 }
 

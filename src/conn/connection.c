@@ -182,6 +182,7 @@ void skua_connection_free(struct skua_connection *c)
     if (c->close.reason != NULL) {
         skua_heap_put(heap, c->close.reason, SKUA_LIMIT_REASON_MAX + 1);
     }
+    skua_heap_put(heap, c->close.farewell, sizeof *c->close.farewell);
     skua_settings_drop(heap, c->settings);
     skua_wipe(c, sizeof *c);
     skua_heap_put(heap, c, sizeof *c);

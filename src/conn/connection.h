@@ -76,33 +76,37 @@ struct skua_tx_state {
     skua_time hold_until;  /* a packet could not be noted as sent: when to try again; SKUA_NEVER */
 };
 
+/* The last packet of a connection, between its end and the record in the TIME_WAIT table. */
+struct skua_farewell {
+    skua_time pto_ns; /* PTO at the end: paces repeats */
+    uint8_t len;      /* bytes of `packet` */
+    uint8_t packet[SKUA_FAREWELL_MAX];
+};
+
 struct skua_close_state {
-    bool shutdown;                       /* our FIN was asked for */
-    bool fin_due;                        /* FIN is to be (re)sent */
-    bool fin_sent;                       /* FIN left at least once */
-    bool fin_acked;                      /* FIN_ACK received */
-    bool fin_ack_due;                    /* FIN_ACK is to be (re)sent */
-    bool peer_fin;                       /* the peer's FIN frame received */
-    uint64_t peer_fin_pn;                /* lowest packet number that carried it */
-    bool peer_complete;                  /* ... and everything that it counts */
-    bool released;                       /* the application called close */
-    bool rst_due;                        /* a RST is the next and last thing to send */
-    bool ended;                          /* nothing more is received; CLOSED is to be reported */
-    bool over;                           /* nothing more is sent either; keys are wiped */
-    bool lost_memory;                    /* borrowed bytes could not be kept: ends with INTERNAL */
-    bool reported;                       /* CLOSED was polled */
-    uint32_t fin_repeats;                /* for the backoff */
-    skua_time fin_repeat_at;             /* SKUA_NEVER = not armed */
-    skua_time deadline;                  /* of close(); 0 = not yet set */
-    enum skua_err error;                 /* why it ended */
-    bool remote, application;            /* who ended it, in which code space */
-    uint64_t code, frame_type;           /* as in RST */
-    struct skua_key key;                 /* for SKUA_EPEERKEY */
-    uint16_t reason_len;                 /* bytes of `reason` */
-    char *reason;                        /* text of RST, REASON_MAX + 1 bytes, or NULL */
-    uint8_t farewell_len;                /* bytes of `farewell`; 0 = nothing to repeat */
-    uint8_t farewell[SKUA_FAREWELL_MAX]; /* the sealed last packet */
-    skua_time farewell_pto;              /* PTO at the end: paces repeats */
+    bool shutdown;                  /* our FIN was asked for */
+    bool fin_due;                   /* FIN is to be (re)sent */
+    bool fin_sent;                  /* FIN left at least once */
+    bool fin_acked;                 /* FIN_ACK received */
+    bool fin_ack_due;               /* FIN_ACK is to be (re)sent */
+    bool peer_fin;                  /* the peer's FIN frame received */
+    uint64_t peer_fin_pn;           /* lowest packet number that carried it */
+    bool peer_complete;             /* ... and everything that it counts */
+    bool released;                  /* the application called close */
+    bool rst_due;                   /* a RST is the next and last thing to send */
+    bool ended;                     /* nothing more is received; CLOSED is to be reported */
+    bool over;                      /* nothing more is sent either; keys are wiped */
+    bool lost_memory;               /* borrowed bytes could not be kept: ends with INTERNAL */
+    bool reported;                  /* CLOSED was polled */
+    uint32_t fin_repeats;           /* for the backoff */
+    skua_time fin_repeat_at;        /* SKUA_NEVER = not armed */
+    skua_time deadline;             /* of close(); 0 = not yet set */
+    enum skua_err error;            /* why it ended */
+    bool remote, application;       /* who ended it, in which code space */
+    uint64_t code, frame_type;      /* as in RST */
+    uint16_t reason_len;            /* bytes of `reason` */
+    char *reason;                   /* text of RST, REASON_MAX + 1 bytes, or NULL */
+    struct skua_farewell *farewell; /* what the record will repeat; NULL = nothing */
 };
 
 /* Signs of life and their limits. */
@@ -124,8 +128,9 @@ struct skua_counters {
     uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
     uint64_t packets_lost, bytes_lost, packets_spurious, packets_acked, bytes_acked;
     uint64_t packets_duplicate, packets_undecryptable, packets_reordered;
-    uint64_t acks_sent, acks_received, pto_count, congestion_events, persistent_congestions;
-    uint64_t key_updates, mtu_probes_sent, mtu_probes_lost, delivery_rate;
+    uint64_t acks_sent, acks_received, delivery_rate;
+    uint32_t pto_count, congestion_events, persistent_congestions;
+    uint32_t key_updates, mtu_probes_sent, mtu_probes_lost;
 };
 
 struct skua_connection {
@@ -150,7 +155,7 @@ struct skua_connection {
     struct skua_id own_id;           /* dcid of packets to us */
     struct skua_id peer_id;          /* dcid of packets to the peer */
     struct skua_path path;
-    struct skua_key peer_key;    /* all zero before it is known */
+    struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */
     struct skua_keys keys;
     struct skua_dial *dial; /* client, until confirmed; else NULL */

@@ -95,7 +95,7 @@ skua_time skua_dial_deadline(const struct skua_connection *c)
 
 static void give_up(struct skua_connection *c, enum skua_err error, skua_time now)
 {
-    c->close.key = c->dial->initiator.seen_key;
+    c->peer_key = c->dial->initiator.seen_key;
     skua_close_now(c, error, now);
 }
 

@@ -30,7 +30,9 @@ static void fill_closed(struct skua_connection *c, struct skua_event *event)
     event->application = c->close.application;
     event->code = c->close.code;
     event->frame_type = c->close.frame_type;
-    event->key = c->close.key;
+    if (c->close.error == SKUA_EPEERKEY) {
+        event->key = c->peer_key;
+    }
     event->reason = c->close.reason != NULL ? c->close.reason : "";
     c->close.reported = true;
     skua_conn_mark(c, SKUA_MARK_DEADLINE);

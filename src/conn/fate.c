@@ -62,8 +62,8 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
         c, SKUA_TRACE_PACKET_LOST,
         SKUA_TRACE_ARGS(loss->largest_pn, loss->bytes, c->recovery.bytes_in_flight, loss->packets),
         now);
-    uint64_t events = c->cc.congestion_events;
-    uint64_t persistent = c->cc.persistent_events;
+    uint32_t events = c->cc.congestion_events;
+    uint32_t persistent = c->cc.persistent_events;
     const struct skua_cc_loss cc_loss = {
         .bytes = loss->bytes,
         .packets = loss->packets,

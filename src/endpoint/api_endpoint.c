@@ -49,7 +49,7 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
     skua_aead_cache_init(&ep->cache);
     ep->env.cache = &ep->cache;
     skua_handles_init(&ep->handles, heap, INT32_MAX);
-    skua_idmap_init(&ep->by_id, heap, ep->env.hash_key, SKUA_LIMIT_ID_MAX);
+    skua_idmap_init(&ep->by_id, heap, ep->env.hash_key, SKUA_OWN_ID_LEN);
     skua_timers_init(&ep->timers, heap);
     skua_syn_queue_init(&ep->syns, heap, ep->env.hash_key);
     skua_rng_fill(&ep->env.rng, ep->syns.key, sizeof ep->syns.key);

@@ -59,15 +59,16 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
     if (ep->last == c) {
         ep->last = NULL;
     }
-    if (c->close.farewell_len > 0) {
+    const struct skua_farewell *farewell = c->close.farewell;
+    if (farewell != NULL) {
         skua_time length = c->settings->time_wait_ns;
         const struct skua_time_wait_entry entry = {
             .id = &c->own_id,
             .path = &c->path,
-            .packet = c->close.farewell,
-            .packet_len = c->close.farewell_len,
-            .length_ns = length != 0 ? length : skua_time_mul(c->close.farewell_pto, 3),
-            .pto_ns = c->close.farewell_pto,
+            .packet = farewell->packet,
+            .packet_len = farewell->len,
+            .length_ns = length != 0 ? length : skua_time_mul(farewell->pto_ns, 3),
+            .pto_ns = farewell->pto_ns,
         };
         skua_time_wait_add(&ep->time_wait, &entry, now);
     }

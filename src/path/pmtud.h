@@ -42,9 +42,9 @@ struct skua_pmtud {
     uint32_t hole_episodes; /* suspicions that hold so far */
     skua_time hole_time;    /* when the last was established: packets sent before count no more */
     skua_time black_hole_time; /* when the last black hole was believed, or SKUA_NEVER */
-    uint64_t probes_sent;      /* for stats */
-    uint64_t probes_lost;      /* for stats */
-    uint64_t black_holes;      /* for stats */
+    uint32_t probes_sent;      /* for stats */
+    uint32_t probes_lost;      /* for stats */
+    uint32_t black_holes;      /* for stats */
 };
 
 /* `max`: what this host can send at most, 1,200 to 65,507. Probing starts with skua_pmtud_start. */
