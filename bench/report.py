@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Turns what bench/run.sh measured into a table (Markdown), plots (SVG) and medians (JSON).
 
-  report.py DIR [DOCS] [--json]
+  report.py DIR [DOCUMENT.md] [--json]
 
-DIR has results.tsv and machine.tsv; table.md, *.svg and results.json are written there, and table.md and the plots to
-DOCS as well. Ratios are taken inside each round and the median of them is shown; the spread is the distance between the
+DIR has results.tsv and machine.tsv; table.md, *.svg and results.json are written there. With a DOCUMENT.md the table also
+replaces what stands there between two marks, and the plots go to the folder DOCUMENT beside it. Ratios are taken inside each round and the median of them is shown; the spread is the distance between the
 quartiles, as part of the median. Only the standard library is used."""
 import html
 import json
@@ -32,6 +32,7 @@ LABELS = {
     "floor-ping": "floor: UDP on libev", "skua-ping": "Skua, skua perf --rr",
 }
 NOISY = 0.05
+MARKS = ("<!-- measured by bench/run.sh -->", "<!-- end of what was measured -->")
 
 
 def read(directory):
@@ -129,8 +130,7 @@ def ping_table(rows):
 
 
 def table(machine, found, plots):
-    lines = ["<!-- Written by bench/run.sh. -->", "",
-             f"{machine['date']}, {machine['processor']}, {machine['system']}, Linux {machine['kernel']}, "
+    lines = [f"{machine['date']}, {machine['processor']}, {machine['system']}, Linux {machine['kernel']}, "
              f"libsodium {machine['libsodium']}, commit {machine['commit']}. {machine['seconds']} s per measurement, "
              f"{machine['rounds']} rounds, each side on a processor of its own: {machine['pinned']}. Load when it began: "
              f"{machine['load']}.", "",
@@ -218,6 +218,24 @@ def write(directory, name, text):
         out.write(text)
 
 
+def folder_of(document, name):
+    return os.path.join(os.path.splitext(os.path.basename(document))[0], name)
+
+
+def publish(source, document, text, plots):
+    """Puts the table into the document, and the plots beside it."""
+    folder = os.path.splitext(document)[0]
+    os.makedirs(folder, exist_ok=True)
+    for name in plots.values():
+        shutil.copy(os.path.join(source, name), folder)
+    with open(document, encoding="utf-8") as old:
+        before, _, rest = old.read().partition(MARKS[0])
+    if MARKS[1] not in rest:
+        sys.exit(f"{document}: no {MARKS[0]} and {MARKS[1]} to write between")
+    after = rest.partition(MARKS[1])[2]
+    write(os.path.dirname(document) or ".", os.path.basename(document), before + MARKS[0] + "\n" + text + MARKS[1] + after)
+
+
 def main():
     places = [a for a in sys.argv[1:] if not a.startswith("--")]
     with open(os.path.join(places[0], "machine.tsv"), encoding="utf-8") as lines:
@@ -230,9 +248,7 @@ def main():
     write(places[0], "table.md", text)
     write(places[0], "results.json", json.dumps({"machine": machine, "settings": found}, indent=1) + "\n")
     if len(places) > 1:
-        os.makedirs(places[1], exist_ok=True)
-        for name in ["table.md", "results.json", *plots.values()]:
-            shutil.copy(os.path.join(places[0], name), places[1])
+        publish(places[0], places[1], table(machine, found, {s: folder_of(places[1], n) for s, n in plots.items()}), plots)
     print(json.dumps({"machine": machine, "settings": found}) if "--json" in sys.argv else text)
 
 

@@ -6,7 +6,7 @@
 #     --rounds N        how often each is made (default 5)
 #     --only LIST       settings and programs, with commas; a program's first letters do ("skua,floor,loopback")
 #     --out DIR         where results go (default: build/bench/out)
-#     --docs            also write docs/performance/: the tables and plots that docs/performance.md shows
+#     --docs            also put tables and plots into docs/performance.md and docs/performance/
 #     --json            print the medians as JSON on stdout
 #     --build DIR       where to build (default: build/bench)
 #     --no-pin          let the scheduler place both sides (default: sender and receiver on a processor each)
@@ -369,7 +369,7 @@ for setting in "${settings[@]}"; do
 done
 
 if command -v python3 >/dev/null; then
-  python3 "$here/report.py" "$out" ${docs:+"$root/docs/performance"} ${json:+--json}
+  python3 "$here/report.py" "$out" ${docs:+"$root/docs/performance.md"} ${json:+--json}
 else
   say "no python3: the figures are in $out/results.tsv, without table and plots"
 fi
