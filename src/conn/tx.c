@@ -89,10 +89,10 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
         .size = (uint32_t)size, .flags = flags, .records = fill->records, .count = fill->count};
     enum skua_err err = skua_recovery_on_sent(&c->recovery, pn, &info, now);
     SKUA_ASSERT(err == SKUA_OK);              /* reserved by skua_tx_begin */
-    if ((flags & SKUA_SENT_MTU_PROBE) == 0) { /* a probe is rare, and outside of every window */
-        skua_pacer_on_sent(&c->pacer, size, now);
-    }
+    /* RFC 9002 §7.7: ACKs are not paced, and must not use up what credit updates need. A probe is
+     * rare, and outside of every window. */
     if ((flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_MTU_PROBE)) == SKUA_SENT_IN_FLIGHT) {
+        skua_pacer_on_sent(&c->pacer, size, now);
         const struct skua_cc_sent sent = {.pn = pn,
                                           .bytes = (uint32_t)size,
                                           .bytes_in_flight = c->recovery.bytes_in_flight - size};
