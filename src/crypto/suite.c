@@ -45,8 +45,9 @@ const struct skua_suite_info *skua_suite_info(uint8_t suite)
 uint8_t skua_suites_available(void)
 {
     uint8_t mask = SKUA_SUITE_CHACHA20_POLY1305;
-    /* libsodium tells of hardware AES only by this function; without it ChaCha20 is the faster and
-     * safer choice. */
+    /* AES only in hardware: in software it is slow, or leaks through timing. libsodium says so for
+     * AES-256-GCM; what it asks for there (1.0.22: AES-NI, AVX and PCLMUL, or ARM's AES) includes
+     * all that its AEGIS in hardware asks for. */
     if (crypto_aead_aes256gcm_is_available() != 0) {
         mask |= SKUA_SUITE_AES_256_GCM;
 #ifdef crypto_aead_aegis128l_KEYBYTES
