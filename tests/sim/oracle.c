@@ -135,6 +135,9 @@ static void on_trace(void *user, const struct skua_trace_event *e)
     if (world->verbose) {
         print_event(host, e);
     }
+    if (host->observe != NULL) {
+        host->observe(host->observe_arg, e);
+    }
     if (e->type == SKUA_TRACE_STATE) {
         check_transition(host, e);
     } else if (e->type == SKUA_TRACE_PACKET_SENT) {

@@ -59,6 +59,9 @@ struct sim_host {
     skua_time spin_at;
     uint64_t turns;
     uint8_t *room; /* for skua_endpoint_send */
+    /* A test's own look at the trace; may be NULL. */
+    void (*observe)(void *arg, const struct skua_trace_event *event);
+    void *observe_arg;
 };
 
 typedef void (*sim_call)(void *arg);
