@@ -124,7 +124,10 @@ missing() {
   floor-* | skua-*) ;;
   tcp-*)
     command -v iperf3 >/dev/null || { echo "no iperf3" && return; }
-    grep -qw "${1#tcp-}" /proc/sys/net/ipv4/tcp_available_congestion_control || echo "the kernel has no ${1#tcp-}"
+    local list=available
+    [ "$(id -u)" -eq 0 ] || list=allowed
+    grep -qw "${1#tcp-}" "/proc/sys/net/ipv4/tcp_${list}_congestion_control" ||
+      echo "${1#tcp-} is not in tcp_${list}_congestion_control"
     ;;
   ngtcp2)
     for tool in gtlsserver gtlsclient openssl; do
