@@ -320,7 +320,7 @@ measure() {
 
 prepare_ngtcp2() {
   mkdir -p "$work/www"
-  bulk=$((seconds * 400000000))
+  bulk=$((seconds * 150000000))
   truncate -s "$bulk" "$work/www/bulk"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench \
     -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null

@@ -6,7 +6,7 @@
 
 #include "common.h"
 
-enum { BUFFERS = 8 << 20, WINDOW_PACKETS = 25600 };
+enum { BUFFERS = 32 << 20, WINDOW_PACKETS = 25600 };
 
 static void die_srt(const char *what)
 {
