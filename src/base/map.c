@@ -125,6 +125,11 @@ void skua_nummap_deinit(struct skua_nummap *map)
     sodium_memzero(map->key, sizeof map->key);
 }
 
+void skua_nummap_clear(struct skua_nummap *map)
+{
+    skua_table_deinit(&map->table);
+}
+
 void *skua_nummap_get(const struct skua_nummap *map, uint64_t number)
 {
     return skua_table_get(&map->table, wanted_number(map, number));

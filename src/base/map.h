@@ -85,6 +85,8 @@ struct skua_nummap {
 void skua_nummap_init(struct skua_nummap *map, struct skua_heap *heap,
                       const uint8_t key[SKUA_MAP_KEY_LEN]);
 void skua_nummap_deinit(struct skua_nummap *map);
+/* Takes everything out and gives the memory back. */
+void skua_nummap_clear(struct skua_nummap *map);
 
 /* As for skua_idmap, with any 64-bit number as key. */
 void *skua_nummap_get(const struct skua_nummap *map, uint64_t number);

@@ -19,7 +19,7 @@
 
 struct skua_heap;
 
-enum { SKUA_RANGESET_EMBEDDED = 4 }; /* a power of two */
+enum { SKUA_RANGESET_EMBEDDED = 2 }; /* a power of two */
 
 /* What happens where one more range would exceed the limit. */
 enum skua_rangeset_policy {

@@ -8,6 +8,9 @@
 #include "base/assert.h"
 #include "stream/internal.h"
 
+/* So many streams are found by walking: a table would take more memory, and more time. */
+enum { STREAMS_FEW = 4 };
+
 void skua_streams_init(struct skua_streams *streams, const struct skua_streams_config *config)
 {
     SKUA_ASSERT(config->blocks->block_size == SKUA_STREAM_BLOCK);
@@ -25,7 +28,7 @@ void skua_streams_init(struct skua_streams *streams, const struct skua_streams_c
     streams->max_stream_window = config->max_stream_window;
     streams->send_limit = config->send_limit;
     skua_window_init(&streams->window, config->initial_max_data, config->max_data_window);
-    const uint64_t allowed[2] = {config->max_streams_bidi, config->max_streams_uni};
+    const uint32_t allowed[2] = {config->max_streams_bidi, config->max_streams_uni};
     for (unsigned uni = 0; uni < 2; uni++) {
         struct skua_stream_kind *kind = &streams->kinds[uni];
         kind->peer_max = allowed[uni];
@@ -66,12 +69,23 @@ struct skua_stream *skua_streams_next(const struct skua_streams *streams,
     return node == NULL ? NULL : SKUA_CONTAINER_OF(node, struct skua_stream, all);
 }
 
+static struct skua_stream *walk_to(const struct skua_streams *streams, uint64_t id)
+{
+    struct skua_stream *stream = skua_streams_next(streams, NULL);
+    while (stream != NULL && stream->id != id) {
+        stream = skua_streams_next(streams, stream);
+    }
+    return stream;
+}
+
 struct skua_stream *skua_streams_find(struct skua_streams *streams, uint64_t id)
 {
     if (streams->last != NULL && streams->last->id == id) {
         return streams->last;
     }
-    struct skua_stream *stream = skua_nummap_get(&streams->table, id);
+    struct skua_stream *stream = skua_nummap_count(&streams->table) == 0
+                                     ? walk_to(streams, id)
+                                     : skua_nummap_get(&streams->table, id);
     if (stream != NULL) {
         streams->last = stream;
     }
@@ -120,17 +134,54 @@ static void begin_receiving(struct skua_streams *streams, struct skua_stream *st
     }
 }
 
+/* Puts `stream`, not yet in `all`, into the table, where there is one or has to be one: all living
+ * streams are in it, or none. SKUA_ENOMEM. */
+static enum skua_err table_add(struct skua_streams *streams, struct skua_stream *stream)
+{
+    struct skua_nummap *table = &streams->table;
+    bool begins = skua_nummap_count(table) == 0;
+    if (begins && streams->count < STREAMS_FEW) {
+        return SKUA_OK;
+    }
+    enum skua_err err = SKUA_OK;
+    struct skua_stream *old = begins ? skua_streams_next(streams, NULL) : NULL;
+    while (old != NULL && err == SKUA_OK) {
+        err = skua_nummap_put(table, old->id, old);
+        old = skua_streams_next(streams, old);
+    }
+    if (err == SKUA_OK) {
+        err = skua_nummap_put(table, stream->id, stream);
+    }
+    if (err != SKUA_OK && begins) {
+        skua_nummap_clear(table);
+    }
+    return err;
+}
+
+static void table_remove(struct skua_streams *streams, struct skua_stream *stream)
+{
+    if (skua_nummap_count(&streams->table) == 0) {
+        return;
+    }
+    void *removed = skua_nummap_remove(&streams->table, stream->id);
+    SKUA_ASSERT(removed == stream);
+    if (skua_nummap_count(&streams->table) == 0) {
+        skua_nummap_clear(&streams->table);
+    }
+}
+
 struct skua_stream *skua_streams_create(struct skua_streams *streams, uint64_t id)
 {
     struct skua_stream *stream = skua_heap_get(streams->mem.heap, sizeof *stream);
     if (stream == NULL) {
         return NULL;
     }
-    if (skua_nummap_put(&streams->table, id, stream) != SKUA_OK) {
+    stream->id = id;
+    if (table_add(streams, stream) != SKUA_OK) {
         skua_heap_put(streams->mem.heap, stream, sizeof *stream);
         return NULL;
     }
-    stream->id = id;
+    streams->count++;
     stream->streams = streams;
     stream->own = skua_streams_is_own(streams, id);
     stream->uni = skua_stream_id_uni(id) != 0;
@@ -158,8 +209,8 @@ bool skua_streams_release(struct skua_stream *stream)
                                                    : SKUA_STREAMS_SENDS_MAX_BIDI);
         }
     }
-    void *removed = skua_nummap_remove(&streams->table, stream->id);
-    SKUA_ASSERT(removed == stream);
+    table_remove(streams, stream);
+    streams->count--;
     free_object(stream);
     return true;
 }

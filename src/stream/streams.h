@@ -52,8 +52,8 @@ struct skua_streams_config {
     uint64_t initial_max_stream; /* the same for every stream of any kind */
     uint64_t max_data_window;    /* largest window of the connection, bytes */
     uint64_t max_stream_window;  /* largest window of a stream, bytes */
-    uint64_t max_streams_bidi;   /* the peer's, open at a time; as in our transport parameters */
-    uint64_t max_streams_uni;
+    uint32_t max_streams_bidi;   /* the peer's, open at a time; as in our transport parameters */
+    uint32_t max_streams_uni;
     uint64_t send_limit; /* most that a stream keeps of written bytes, first value */
     void *owner;         /* the connection; not looked at */
 };
@@ -65,9 +65,9 @@ struct skua_stream_kind {
     uint64_t own_released;  /* own streams below this index are no longer held */
     uint64_t peer_next;     /* peer's streams opened: index of the next */
     uint64_t peer_gone;     /* ... of which so many are gone */
-    uint64_t peer_max;      /* peer's streams allowed to be open at a time */
     uint64_t peer_limit;    /* limit that the peer was last told */
     uint64_t peer_declared; /* how many the peer's FIN counts; UINT64_MAX = not known */
+    uint32_t peer_max;      /* peer's streams allowed to be open at a time */
     bool open_refused;      /* skua_streams_open said SKUA_EAGAIN: STREAMS is owed */
     bool blocked_said;      /* STREAMS_BLOCKED for the present limit was sent */
     bool peer_blocked;      /* the peer waits at peer_limit */
@@ -87,13 +87,14 @@ enum skua_streams_control {
 struct skua_streams {
     void *owner; /* the connection */
     struct skua_stream_mem mem;
-    struct skua_nummap table; /* living streams by id */
+    struct skua_nummap table; /* living streams by id; empty where they are few enough to walk */
     struct skua_stream *last; /* the one looked up last, or NULL */
     struct skua_node all;     /* living streams, in order of their birth */
     struct skua_node events;  /* streams with events */
     struct skua_node loans;   /* streams with borrowed bytes */
     struct skua_sched sched;
     struct skua_stream_kind kinds[2]; /* by enum SKUA_STREAM_BIDI, SKUA_STREAM_UNI */
+    uint32_t count;                   /* living streams */
     bool is_server;
     bool peer_known;    /* the peer's limits are known */
     bool finishing;     /* skua_streams_finish_all was called */
@@ -112,8 +113,8 @@ struct skua_streams {
     uint64_t resent;           /* bytes sent again */
     uint64_t send_buffered;    /* written, not yet acknowledged in order, all streams */
     uint64_t finals;           /* sum of the final sizes of our sides that are fixed */
-    uint64_t sides_open;       /* sending sides whose final size is not yet fixed */
-    uint64_t sides_unacked;    /* sending sides not yet acknowledged */
+    uint32_t sides_open;       /* sending sides whose final size is not yet fixed */
+    uint32_t sides_unacked;    /* sending sides not yet acknowledged */
     struct skua_window window; /* the credit that we grant for the connection */
     uint64_t received;         /* of which used: sum of all streams' `highest` */
     uint64_t arrived;          /* bytes that arrived or were given up by a reset, each once */
