@@ -21,11 +21,11 @@ TITLES = {
     "veth-bare": "veth, MTU 1,500, offloads off (tso, gso, gro, tx-udp-segmentation)",
     "ping": "64-byte exchanges on loopback, one at a time",
 }
-LABELS = {
-    "floor-none": "floor: UDP alone", "floor-aes": "floor: AES-256-GCM", "floor-chacha": "floor: ChaCha20-Poly1305",
-    "floor-aes-new": "floor: AES-256-GCM, newer libsodium", "floor-aegis": "floor: AEGIS-128L",
-    "skua-aes": "Skua, AES-256-GCM", "skua-chacha": "Skua, ChaCha20-Poly1305",
-    "skua-aes-new": "Skua, AES-256-GCM, newer libsodium", "skua-aegis": "Skua, AEGIS-128L",
+LABELS = {  # in the order of showing: each floor before what stands on it
+    "floor-none": "floor: UDP alone", "floor-aes": "floor: AES-256-GCM", "skua-aes": "Skua, AES-256-GCM",
+    "floor-chacha": "floor: ChaCha20-Poly1305", "skua-chacha": "Skua, ChaCha20-Poly1305",
+    "floor-aes-new": "floor: AES-256-GCM, newer libsodium", "skua-aes-new": "Skua, AES-256-GCM, newer libsodium",
+    "floor-aegis": "floor: AEGIS-128L", "skua-aegis": "Skua, AEGIS-128L",
     "tcp-cubic": "kernel TCP, CUBIC (no encryption)", "tcp-bbr": "kernel TCP, BBR (no encryption)",
     "tls": "TLS 1.3 over TCP, AES-256-GCM", "ngtcp2": "ngtcp2 (QUIC, GnuTLS)", "srt": "SRT file mode, AES-128-CTR",
     "udt": "UDT4 (no encryption)", "enet": "ENet (no encryption)", "sctp": "usrsctp (no encryption)",
@@ -207,6 +207,8 @@ def plot(title, rows):
                 f'<text class="t" x="{right + send + recv + 5:.1f}" y="{text}">{(send + recv) / cpu:.2f}</text>']
     x = LEFT
     for name, words in (("floor", "floor: UDP and AEAD, no protocol"), ("skua", "Skua"), ("peer", "other transports")):
+        if name not in map(kind, shown):
+            continue
         out += [f'<rect class="{name}" x="{x}" y="{TOP + height + 30}" width="12" height="12"/>',
                 f'<text class="m" x="{x + 17}" y="{TOP + height + 40}">{words}</text>']
         x += 36 + 7 * len(words)
