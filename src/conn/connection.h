@@ -61,19 +61,23 @@ struct skua_dial {
 struct skua_rx_state {
     struct skua_replay replay; /* which packet numbers were received */
     struct skua_acks acks;     /* what we owe the peer */
+    uint64_t ack_sequence;     /* largest sequence of the peer's ACK_FREQUENCY, plus 1 */
     uint64_t largest_pn;       /* largest received; UINT64_MAX = none */
 };
 
 struct skua_tx_state {
-    uint64_t skip_pn;      /* the next number to leave out (RFC 9000 §21.4) */
-    uint32_t probes;       /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
-    uint32_t ack_only_run; /* packets without anything to acknowledge, in a row */
-    bool ping;             /* a PING is wanted */
-    bool cwnd_limited;     /* the last fill stopped at cwnd */
-    bool pacing_limited;   /* the last fill stopped at the pacer */
-    bool update_keys;      /* the application asked for new keys */
-    skua_time pace_at;     /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
-    skua_time hold_until;  /* a packet could not be noted as sent: when to try again; SKUA_NEVER */
+    uint64_t skip_pn;       /* the next number to leave out (RFC 9000 §21.4) */
+    uint32_t probes;        /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
+    uint32_t ack_only_run;  /* packets without anything to acknowledge, in a row */
+    uint64_t ack_sequence;  /* of the newest ACK_FREQUENCY sent */
+    uint32_t ack_packets;   /* packets per ACK that it asked for */
+    bool ack_frequency_due; /* it is to be (re)sent */
+    bool ping;              /* a PING is wanted */
+    bool cwnd_limited;      /* the last fill stopped at cwnd */
+    bool pacing_limited;    /* the last fill stopped at the pacer */
+    bool update_keys;       /* the application asked for new keys */
+    skua_time pace_at;      /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
+    skua_time hold_until;   /* a packet could not be noted as sent: when to try again; SKUA_NEVER */
 };
 
 /* The last packet of a connection, between its end and the record in the TIME_WAIT table. */

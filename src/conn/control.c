@@ -1,4 +1,4 @@
-/* The connection's own frames: ACK, PING, FIN, FIN_ACK, RST.
+/* The connection's own frames: ACK, ACK_FREQUENCY, PING, FIN, FIN_ACK, RST.
  *
  * Each has a "due" flag that facts set and that sending clears; a lost packet sets it again
  * (fate.c). So there is never more than one of each waiting, whatever a peer does. */
@@ -27,6 +27,23 @@ void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_ti
     if (n > 0 && skua_ack_frame_write(&fill->w, ranges, n, delay, NULL) > 0) {
         fill->ack = true;
         note(fill, ranges[0].last, SKUA_FRAME_ACK);
+    }
+}
+
+void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fill)
+{
+    if (!c->tx.ack_frequency_due) {
+        return;
+    }
+    struct skua_frame frame = {.type = SKUA_FRAME_ACK_FREQUENCY};
+    frame.ack_frequency.sequence = c->tx.ack_sequence;
+    frame.ack_frequency.packets = c->tx.ack_packets;
+    if (fill->count < SKUA_RECORDS_PER_PACKET &&
+        skua_writer_left(&fill->w) >= skua_frame_len(&frame)) {
+        skua_frame_write(&fill->w, &frame);
+        note(fill, c->tx.ack_sequence, SKUA_FRAME_ACK_FREQUENCY);
+        fill->eliciting = true;
+        c->tx.ack_frequency_due = false;
     }
 }
 

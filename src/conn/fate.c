@@ -8,6 +8,9 @@
 #include "base/limits.h"
 #include "base/time.h"
 
+/* Acknowledgements wanted per window, and bounds of ack-eliciting packets for each. */
+enum { ACKS_PER_WINDOW = 16, ACK_PACKETS_MIN = 2, ACK_PACKETS_MAX = 32 };
+
 static struct skua_cc_rtt cc_rtt(const struct skua_rtt *rtt)
 {
     return (struct skua_cc_rtt){
@@ -30,6 +33,8 @@ static void record_lost(struct skua_connection *c, const struct skua_record *rec
 {
     if (record->type == SKUA_FRAME_FIN) {
         c->close.fin_due = !c->close.fin_acked;
+    } else if (record->type == SKUA_FRAME_ACK_FREQUENCY) {
+        c->tx.ack_frequency_due = c->tx.ack_frequency_due || record->id == c->tx.ack_sequence;
     } else if (record->type == SKUA_FRAME_FIN_ACK) {
         c->close.fin_ack_due = true;
     } else {
@@ -82,6 +87,23 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
     }
 }
 
+/* ACKs are asked for as often as the window needs them, some 16 per round trip, and not more often:
+ * each costs both sides a packet. A new wish is told when it differs by a factor of two
+ * (draft-ietf-quic-ack-frequency §6). */
+static void tune_ack_frequency(struct skua_connection *c)
+{
+    uint64_t packets = c->cc.cwnd / c->pmtud.mtu / ACKS_PER_WINDOW;
+    packets = packets < ACK_PACKETS_MIN ? ACK_PACKETS_MIN : packets;
+    packets = packets > ACK_PACKETS_MAX ? ACK_PACKETS_MAX : packets;
+    uint32_t told = c->tx.ack_packets != 0 ? c->tx.ack_packets : ACK_PACKETS_MIN;
+    bool bulk = c->tx.cwnd_limited || c->tx.pacing_limited;
+    if ((bulk && packets >= 2 * told) || 2 * packets <= told) {
+        c->tx.ack_sequence++;
+        c->tx.ack_packets = (uint32_t)packets;
+        c->tx.ack_frequency_due = true;
+    }
+}
+
 /* After any change of window or RTT. */
 static void follow_controller(struct skua_connection *c, skua_time now)
 {
@@ -91,6 +113,7 @@ static void follow_controller(struct skua_connection *c, skua_time now)
     keep = keep < floor ? floor : keep;
     keep = keep > c->settings->max_send_buffer ? c->settings->max_send_buffer : keep;
     skua_streams_set_send_limit(&c->streams, keep);
+    tune_ack_frequency(c);
     skua_conn_trace(
         c, SKUA_TRACE_CWND,
         SKUA_TRACE_ARGS(c->cc.cwnd, c->cc.ssthresh, c->recovery.bytes_in_flight, c->cc.pacing_rate),

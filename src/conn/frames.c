@@ -70,9 +70,19 @@ static enum skua_code recv_stream_frame(struct skua_connection *c, const struct 
     case SKUA_FRAME_FIN:
     case SKUA_FRAME_FIN_ACK:
     case SKUA_FRAME_RST:
+    case SKUA_FRAME_ACK_FREQUENCY:
         break;
     }
     return SKUA_CODE_FRAME_ENCODING;
+}
+
+/* Packets may overtake each other: only the newest wish counts. */
+static void recv_ack_frequency(struct skua_connection *c, const struct skua_frame *f)
+{
+    if (f->ack_frequency.sequence >= c->rx.ack_sequence) {
+        c->rx.ack_sequence = f->ack_frequency.sequence + 1;
+        skua_acks_set_tolerance(&c->rx.acks, f->ack_frequency.packets);
+    }
 }
 
 static enum skua_code recv_frame(struct skua_connection *c, const struct skua_frame_origin *origin,
@@ -89,6 +99,9 @@ static enum skua_code recv_frame(struct skua_connection *c, const struct skua_fr
         return skua_close_on_fin(c, f, origin->pn);
     case SKUA_FRAME_FIN_ACK:
         return skua_close_on_fin_ack(c, now);
+    case SKUA_FRAME_ACK_FREQUENCY:
+        recv_ack_frequency(c, f);
+        return SKUA_CODE_NO_ERROR;
     case SKUA_FRAME_RST:
         skua_close_on_rst(c, f, now);
         return SKUA_CODE_NO_ERROR;

@@ -78,6 +78,8 @@ struct skua_fill {
 };
 
 void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_time now);
+/* How often we want ACKs, where that has changed. It travels with data, never alone. */
+void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fill);
 /* FIN_ACK, and FIN once every byte has been sent. */
 void skua_control_close(struct skua_connection *c, struct skua_fill *fill);
 void skua_control_ping(struct skua_connection *c, struct skua_fill *fill);

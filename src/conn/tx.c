@@ -88,7 +88,7 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
     const struct skua_sent_info info = {
         .size = (uint32_t)size, .flags = flags, .records = fill->records, .count = fill->count};
     enum skua_err err = skua_recovery_on_sent(&c->recovery, pn, &info, now);
-    SKUA_ASSERT(err == SKUA_OK);              /* reserved by skua_tx_begin */
+    SKUA_ASSERT(err == SKUA_OK); /* reserved by skua_tx_begin */
     /* RFC 9002 §7.7: ACKs are not paced, and must not use up what credit updates need. A probe is
      * rare, and outside of every window. */
     if ((flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_MTU_PROBE)) == SKUA_SENT_IN_FLIGHT) {
@@ -170,6 +170,9 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
     }
     if (allow_data) {
         skua_control_close(c, &fill);
+        if (skua_streams_wants_send(&c->streams)) {
+            skua_control_ack_frequency(c, &fill);
+        }
         size_t n = skua_streams_write_frames(&c->streams, &fill.w, fill.records + fill.count,
                                              SKUA_RECORDS_PER_PACKET - 2 - fill.count,
                                              c->recovery.rtt.smoothed, now);

@@ -65,6 +65,12 @@ void skua_acks_on_received(struct skua_acks *acks, uint64_t pn, bool eliciting, 
     acks->oldest_time = skua_time_min(acks->oldest_time, now);
 }
 
+void skua_acks_set_tolerance(struct skua_acks *acks, uint64_t packets)
+{
+    acks->tolerance =
+        packets < SKUA_ACKS_TOLERANCE_MAX ? (uint32_t)packets : SKUA_ACKS_TOLERANCE_MAX;
+}
+
 void skua_acks_set_immediate(struct skua_acks *acks)
 {
     acks->immediate = true;

@@ -42,6 +42,10 @@ void skua_acks_deinit(struct skua_acks *acks);
 void skua_acks_on_received(struct skua_acks *acks, uint64_t pn, bool eliciting, uint8_t ecn,
                            skua_time now);
 
+/* Most ack-eliciting packets per ACK that a peer can ask for. */
+enum { SKUA_ACKS_TOLERANCE_MAX = 64 };
+/* The peer asks for one ACK per `packets` ack-eliciting packets, at least 1 (ACK_FREQUENCY). */
+void skua_acks_set_tolerance(struct skua_acks *acks, uint64_t packets);
 /* The next ACK must not wait: the handshake's third step, FIN, whatever the peer waits for. */
 void skua_acks_set_immediate(struct skua_acks *acks);
 

@@ -89,6 +89,10 @@ struct skua_frame {
             uint64_t id;
             uint64_t code;
         } stop_sending;
+        struct {
+            uint64_t sequence; /* only the largest seen counts */
+            uint64_t packets;  /* ack-eliciting packets per acknowledgement, at least 1 */
+        } ack_frequency;
         uint64_t max; /* MAX_DATA, MAX_STREAMS_*; DATA_BLOCKED, STREAMS_BLOCKED_*: the limit met */
         struct {
             uint64_t id;

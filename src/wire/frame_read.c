@@ -121,6 +121,10 @@ static bool read_fields(struct skua_reader *r, struct skua_frame *f)
         f->stop_sending.id = skua_reader_varint(r);
         f->stop_sending.code = skua_reader_varint(r);
         return true;
+    case SKUA_FRAME_ACK_FREQUENCY:
+        f->ack_frequency.sequence = skua_reader_varint(r);
+        f->ack_frequency.packets = skua_reader_varint(r);
+        return r->failed || f->ack_frequency.packets != 0;
     case SKUA_FRAME_MAX_DATA:
     case SKUA_FRAME_DATA_BLOCKED:
         f->max = skua_reader_varint(r);

@@ -178,6 +178,7 @@ static void describe(const struct skua_frame *f, char *out, size_t size)
     case SKUA_FRAME_ACK_ECN:
     case SKUA_FRAME_RESET_STREAM:
     case SKUA_FRAME_STOP_SENDING:
+    case SKUA_FRAME_ACK_FREQUENCY:
     case SKUA_FRAME_MAX_DATA:
     case SKUA_FRAME_MAX_STREAM_DATA:
     case SKUA_FRAME_MAX_STREAMS_BIDI:

@@ -54,6 +54,10 @@ static struct skua_frame make(uint16_t type, uint64_t *seed, uint8_t *scratch, s
         f.reset_stream.code = random_varint(seed);
         f.reset_stream.final_size = random_varint(seed);
         break;
+    case SKUA_FRAME_ACK_FREQUENCY:
+        f.ack_frequency.sequence = random_varint(seed);
+        f.ack_frequency.packets = 1 + random_varint(seed) / 2;
+        break;
     case SKUA_FRAME_STOP_SENDING:
         f.stop_sending.id = random_varint(seed);
         f.stop_sending.code = random_varint(seed);
