@@ -213,14 +213,18 @@ static uint32_t locate(const struct skua_send_buf *buf, uint64_t offset)
     return low;
 }
 
-/* The source of a copy some packets from now, if it is likely to be cold. */
-static void prefetch(const struct skua_send_buf *buf, uint64_t offset, size_t len)
+/* The source of a copy some packets from now, if it is likely to be cold. Segment `from` holds
+ * `offset`, and the one looked for is not far behind it. */
+static void prefetch(const struct skua_send_buf *buf, uint32_t from, uint64_t offset, size_t len)
 {
     uint64_t at = offset + (uint64_t)len * PREFETCH_PACKETS;
     if (buf->end - buf->una < PREFETCH_FROM || at >= buf->end) {
         return;
     }
-    const struct skua_segment *seg = segment_peek(buf, locate(buf, at));
+    const struct skua_segment *seg = segment_peek(buf, from);
+    while (!segment_holds(seg, at)) {
+        seg = segment_peek(buf, ++from);
+    }
     uint64_t skip = at - seg->offset;
     uint64_t room = seg->len - skip;
     size_t ahead = len < PREFETCH_MAX ? len : (size_t)PREFETCH_MAX;
@@ -236,8 +240,8 @@ void skua_send_buf_copy(struct skua_send_buf *buf, uint64_t offset, uint8_t *out
     if (len == 0) {
         return;
     }
-    prefetch(buf, offset, len);
     uint32_t i = locate(buf, offset);
+    prefetch(buf, i, offset, len);
     for (;;) {
         const struct skua_segment *seg = segment_peek(buf, i);
         uint64_t skip = offset - seg->offset;
