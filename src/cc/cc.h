@@ -55,6 +55,7 @@ struct skua_cc_ack {
     skua_time largest_sent;   /* when that one was sent */
     uint64_t next_pn;         /* next number to be sent: ends a round when acknowledged */
     bool cwnd_limited; /* window or pacer, not want of data or credit, held the sender back */
+    bool rtt_sampled;  /* rtt.latest_ns comes from this ACK */
     struct skua_cc_rtt rtt;
     struct skua_cc_rate rate;
 };

@@ -1,16 +1,16 @@
 /* NewReno: RFC 9002 §7.3 and appendix B.
  *
- * Slow start until the first loss, then one datagram per window acknowledged. A loss of a packet
- * sent after the last reduction halves the window, once per round trip. The window does not grow
- * while the application leaves it unused. */
+ * Slow start until the first loss or until the RTT grows (RFC 9406), then one datagram per window
+ * acknowledged. A loss of a packet sent after the last reduction halves the window, once per round
+ * trip. The window does not grow while the application leaves it unused. */
 #include "cc/newreno.h"
 
 #include "cc/cc.h"
 
 static void start(struct skua_cc *cc, skua_time now)
 {
-    (void)cc;
     (void)now;
+    skua_hystart_init(&cc->state.newreno.hystart);
 }
 
 static void on_sent(struct skua_cc *cc, const struct skua_cc_sent *sent, skua_time now)
@@ -31,11 +31,19 @@ static void on_ack(struct skua_cc *cc, const struct skua_cc_ack *ack, skua_time 
 {
     (void)now;
     struct skua_newreno *reno = &cc->state.newreno;
+    enum skua_hystart_phase phase = SKUA_HYSTART_SLOW_START;
+    if (cc->ssthresh == SKUA_CC_NO_SSTHRESH) {
+        phase = skua_hystart_on_ack(&reno->hystart, ack);
+        cc->ssthresh = phase == SKUA_HYSTART_OVER ? cc->cwnd : cc->ssthresh;
+    }
     /* RFC 9002 §7.8: no growth where the window was not used. */
     if (!ack->cwnd_limited || (is_in_recovery(reno, ack->largest_sent) && !reno->collapsed)) {
         return;
     }
     uint64_t bytes = ack->bytes;
+    if (phase == SKUA_HYSTART_CSS) {
+        bytes /= SKUA_HYSTART_CSS_GROWTH_DIVISOR;
+    }
     if (skua_cc_in_slow_start(cc)) {
         uint64_t left = cc->ssthresh - cc->cwnd;
         uint64_t growth = bytes < left ? bytes : left;

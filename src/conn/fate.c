@@ -140,6 +140,7 @@ static void on_acked(struct skua_connection *c, const struct skua_ack_result *ac
             .largest_sent = ack->largest_sent,
             .next_pn = skua_recovery_next_pn(&c->recovery),
             .cwnd_limited = c->tx.cwnd_limited || c->tx.pacing_limited,
+            .rtt_sampled = ack->rtt_sampled,
             .rtt = cc_rtt(&c->recovery.rtt),
             .rate = {.valid = ack->rate.valid,
                      .app_limited = ack->rate.app_limited,
