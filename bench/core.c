@@ -4,9 +4,9 @@
  *   core [--suite chacha20|aes|aegis] [--size BYTES] [--bytes BYTES] [--lend] [--copy-out] [--json]
  *
  * A turn: the sender fills up to TURN_BATCHES batches of 64 KiB, as for UDP_SEGMENT; the receiver
- * takes them as UDP_GRO would deliver them, the application reads in place (or copies out), the loan
- * ends, the ACKs go back. The memory stays warm but for --lend, which lends from 32 MiB in turn.
- * docs/architecture.md, "The hot path", has the budget. */
+ * takes them as UDP_GRO would deliver them, the application reads in place (or copies out), the
+ * loan ends, the ACKs go back. The memory stays warm but for --lend, which lends from 32 MiB in
+ * turn. docs/architecture.md, "The hot path", has the budget. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +21,9 @@ enum { TURN_BATCHES = 4, ROOM = 65507, LENT = 32 << 20, PIECE = 1 << 18, FLOOR_P
 
 /* Where time goes. */
 enum part { WRITE, SEND, RECV, READ, SETTLE, ACK_SEND, ACK_RECV, PARTS };
-static const char *const part_names[PARTS] = {"write or lend", "fill and seal",
-                                              "open and sort", "events and read",
-                                              "settle",        "fill and seal ACKs",
-                                              "take in ACKs"};
+static const char *const part_names[PARTS] = {
+    "write or lend", "fill and seal",      "open and sort", "events and read",
+    "settle",        "fill and seal ACKs", "take in ACKs"};
 
 struct options {
     uint8_t suite;

@@ -316,8 +316,8 @@ void sim_app_start(struct sim_conn *c)
 
 static void export_secret(struct sim_conn *c)
 {
-    enum skua_err err = skua_conn_export(c->host->ep, c->handle, export_label, c->exporter,
-                                         sizeof c->exporter);
+    enum skua_err err =
+        skua_conn_export(c->host->ep, c->handle, export_label, c->exporter, sizeof c->exporter);
     /* A connection that is over already has none. */
     SIM_CHECK(c->app->world, err == SKUA_OK || err == SKUA_ESTATE);
     c->exported = err == SKUA_OK;
@@ -442,7 +442,8 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
                (e->error == SKUA_EABORTED && c->closed);
     }
     if (e->error == SKUA_EVERSION) {
-        /* Nothing protects VERSIONS from damage: one flipped bit asks for it, another one spoils it. */
+        /* Nothing protects VERSIONS from damage: one flipped bit asks for it, another one spoils
+         * it. */
         return c->client && e->remote && !c->established &&
                c->app->world->counts[SIM_COUNT_CORRUPTED] > 1;
     }
@@ -459,16 +460,17 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
     }
     /* Where the last packet of a peer that went through TIME_WAIT is lost, and its repeats, nobody
      * says that our FIN has arrived (it has). */
-    return e->error == SKUA_OK ||
-           (silence && p != NULL && p->finished &&
-            sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at);
+    return e->error == SKUA_OK || (silence && p != NULL && p->finished &&
+                                   sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at);
 }
 
 static void on_closed(struct sim_conn *c, const struct skua_event *e)
 {
     struct sim_world *w = c->app->world;
     if (!end_is_right(c, e)) {
-        sim_fail(w, "host %u: a %s ended with %s (remote %d, application %d, code %llu, frame %llu, \"%s\")",
+        sim_fail(w,
+                 "host %u: a %s ended with %s (remote %d, application %d, code %llu, frame %llu, "
+                 "\"%s\")",
                  c->host->index, c->client ? "client" : "server", skua_err_name(e->error),
                  e->remote, e->application, (unsigned long long)e->code,
                  (unsigned long long)e->frame_type, e->reason);
@@ -595,18 +597,21 @@ static void dump_conn(const struct sim_conn *c)
     static const char *const ends[] = {"close", "shutdown", "wait", "early", "abort", "never"};
     enum skua_state state = SKUA_STATE_CLOSED;
     (void)skua_conn_state(c->host->ep, c->handle, &state);
-    fprintf(stderr,
-            "  %s on host %u, handle %llx: state %s, ends by %s, established %d accepted %d shut %d "
-            "closed %d finished %d over %d (%s), %u+%u of %u+%u streams opened, %u reported\n",
-            c->client ? "client" : "server", c->host->index, (unsigned long long)c->handle,
-            skua_state_name(state), ends[c->plan.end], c->established, c->accepted, c->shut,
-            c->closed, c->finished, c->over, skua_err_name(c->error), c->opened[0], c->opened[1],
-            c->plan.streams[0], c->plan.streams[1], c->incoming);
+    fprintf(
+        stderr,
+        "  %s on host %u, handle %llx: state %s, ends by %s, established %d accepted %d shut %d "
+        "closed %d finished %d over %d (%s), %u+%u of %u+%u streams opened, %u reported\n",
+        c->client ? "client" : "server", c->host->index, (unsigned long long)c->handle,
+        skua_state_name(state), ends[c->plan.end], c->established, c->accepted, c->shut, c->closed,
+        c->finished, c->over, skua_err_name(c->error), c->opened[0], c->opened[1],
+        c->plan.streams[0], c->plan.streams[1], c->incoming);
     struct skua_conn_stats st;
     if (!c->over && skua_conn_stats(c->host->ep, c->handle, &st) == SKUA_OK) {
         fprintf(stderr,
-                "    rtt %.3f ms, cwnd %llu, in flight %llu, pto %.3f ms, sent %llu, lost %llu, received %llu, "
-                "undecryptable %llu, to send %llu, unread %llu, credit %llu, mtu %llu, black holes %llu\n",
+                "    rtt %.3f ms, cwnd %llu, in flight %llu, pto %.3f ms, sent %llu, lost %llu, "
+                "received %llu, "
+                "undecryptable %llu, to send %llu, unread %llu, credit %llu, mtu %llu, black holes "
+                "%llu\n",
                 (double)st.rtt_smoothed_ns / 1e6, (unsigned long long)st.cwnd,
                 (unsigned long long)st.bytes_in_flight, (double)st.pto_ns / 1e6,
                 (unsigned long long)st.packets_sent, (unsigned long long)st.packets_lost,
@@ -621,13 +626,14 @@ static void dump_conn(const struct sim_conn *c)
             continue;
         }
         shown++;
-        fprintf(stderr,
-                "    stream %llu: wrote %llu of %llu (acked %llu, finished %d reset %d refused %d), "
-                "read %llu (eof %d reset %d stopped %d)%s\n",
-                (unsigned long long)s->id, (unsigned long long)s->written,
-                (unsigned long long)s->size, (unsigned long long)s->acked, s->finished, s->reset,
-                s->refused, (unsigned long long)s->read, s->eof, s->was_reset, s->stopped,
-                s->slow ? ", slow reader" : "");
+        fprintf(
+            stderr,
+            "    stream %llu: wrote %llu of %llu (acked %llu, finished %d reset %d refused %d), "
+            "read %llu (eof %d reset %d stopped %d)%s\n",
+            (unsigned long long)s->id, (unsigned long long)s->written, (unsigned long long)s->size,
+            (unsigned long long)s->acked, s->finished, s->reset, s->refused,
+            (unsigned long long)s->read, s->eof, s->was_reset, s->stopped,
+            s->slow ? ", slow reader" : "");
     }
 }
 

@@ -1,9 +1,9 @@
 /* The applications of the simulated world: what they do to connections and streams, and what they
  * expect to see.
  *
- * Both ends of a connection know each other (they find themselves by the exported secret, which must
- * be equal), so each delivered byte, each end and each reset is compared with what the other side
- * did. The bytes of a stream are a function of connection, stream, direction and offset. */
+ * Both ends of a connection know each other (they find themselves by the exported secret, which
+ * must be equal), so each delivered byte, each end and each reset is compared with what the other
+ * side did. The bytes of a stream are a function of connection, stream, direction and offset. */
 #ifndef SKUA_TESTS_SIM_APP_H
 #define SKUA_TESTS_SIM_APP_H
 
@@ -22,25 +22,25 @@ enum sim_end {
 
 /* How one side of a connection behaves. */
 struct sim_plan {
-    uint32_t streams[2];        /* to open: bidirectional, unidirectional */
-    uint32_t at_once;           /* most of them open at a time */
+    uint32_t streams[2];         /* to open: bidirectional, unidirectional */
+    uint32_t at_once;            /* most of them open at a time */
     uint64_t size_min, size_max; /* bytes to write per sending side */
-    uint64_t chunk_max;         /* bytes per write or lend */
-    uint64_t read_max;          /* bytes per read or consume */
-    uint32_t lend, peek;        /* ppm per operation */
-    uint32_t slow;              /* ppm of streams that are read slowly: `pause` between reads */
-    uint32_t write_pause;       /* ppm per write */
+    uint64_t chunk_max;          /* bytes per write or lend */
+    uint64_t read_max;           /* bytes per read or consume */
+    uint32_t lend, peek;         /* ppm per operation */
+    uint32_t slow;               /* ppm of streams that are read slowly: `pause` between reads */
+    uint32_t write_pause;        /* ppm per write */
     skua_time pause;
-    uint32_t reset, stop;       /* ppm of sides given up half-way */
-    uint32_t abandon;           /* ppm of streams whose handle is closed half-way */
-    uint32_t keep;              /* ppm of streams whose handle is kept to the end */
+    uint32_t reset, stop;        /* ppm of sides given up half-way */
+    uint32_t abandon;            /* ppm of streams whose handle is closed half-way */
+    uint32_t keep;               /* ppm of streams whose handle is kept to the end */
     uint32_t pings, key_updates; /* how many, at random times within `span` */
     skua_time span;
-    bool early;                 /* client: streams are opened before the connection stands */
+    bool early; /* client: streams are opened before the connection stands */
     enum sim_end end;
-    skua_time end_at;           /* after connect or accept; 0 = not by time */
-    skua_time accept_after;     /* server: INCOMING waits so long */
-    bool refuse;                /* server: refuses */
+    skua_time end_at;       /* after connect or accept; 0 = not by time */
+    skua_time accept_after; /* server: INCOMING waits so long */
+    bool refuse;            /* server: refuses */
 };
 
 struct sim_loan;
@@ -55,19 +55,19 @@ struct sim_stream {
     skua_stream handle;
     uint64_t id;
     bool own, uni;
-    bool done;             /* both sides have come to their end */
-    bool closed;           /* skua_stream_close was called */
+    bool done;   /* both sides have come to their end */
+    bool closed; /* skua_stream_close was called */
     /* sending side */
     bool can_send;
-    uint64_t size;         /* to be written */
+    uint64_t size; /* to be written */
     uint64_t written, acked;
-    uint64_t give_up_at;   /* reset at this offset; UINT64_MAX = finish */
+    uint64_t give_up_at;           /* reset at this offset; UINT64_MAX = finish */
     bool finished, reset, refused; /* refused: the peer stopped it */
     struct sim_loan *loans;
     /* receiving side */
     bool can_recv;
     uint64_t read;
-    uint64_t stop_at;      /* UINT64_MAX = read to the end */
+    uint64_t stop_at; /* UINT64_MAX = read to the end */
     bool eof, was_reset, stopped;
     bool slow;
 };
@@ -91,10 +91,10 @@ struct sim_conn {
     uint8_t exporter[16];
     bool exported;
     bool established, accepted, shut, closed, aborted, over, finished;
-    bool may_fail;            /* any end is right: timeouts, wrong keys */
-    enum skua_err expected;   /* where it must fail: why; SKUA_OK = orderly */
-    enum skua_err error;      /* how it ended */
-    skua_time finished_at;        /* when all that the peer sent was there */
+    bool may_fail;          /* any end is right: timeouts, wrong keys */
+    enum skua_err expected; /* where it must fail: why; SKUA_OK = orderly */
+    enum skua_err error;    /* how it ended */
+    skua_time finished_at;  /* when all that the peer sent was there */
     struct sim_stream *streams;
     uint32_t opened[2], incoming; /* own streams opened; the peer's that were reported */
     uint32_t open_now;            /* own, not complete */
@@ -133,7 +133,7 @@ void sim_stream_work(struct sim_stream *stream);
 void sim_stream_queue(struct sim_stream *stream, bool read, bool write);
 void sim_stream_open_more(struct sim_conn *conn);
 void sim_stream_end_sending(struct sim_conn *conn); /* shutdown or close was called */
-void sim_stream_close_all(struct sim_conn *conn); /* gives up every handle */
+void sim_stream_close_all(struct sim_conn *conn);   /* gives up every handle */
 void sim_stream_drop(struct sim_conn *conn);        /* handles are stale, loans are over */
 bool sim_stream_sent(const struct sim_stream *stream);
 bool sim_stream_received(const struct sim_stream *stream);

@@ -51,9 +51,8 @@ static void check_bytes(const struct sim_stream *s, const uint8_t *data, size_t 
         size_t n = len - at < sizeof want ? len - at : sizeof want;
         pattern(key, s->read + at, want, n);
         if (memcmp(want, data + at, n) != 0) {
-            sim_fail(w, "host %u: stream %llu: wrong bytes near offset %llu",
-                     s->conn->host->index, (unsigned long long)s->id,
-                     (unsigned long long)(s->read + at));
+            sim_fail(w, "host %u: stream %llu: wrong bytes near offset %llu", s->conn->host->index,
+                     (unsigned long long)s->id, (unsigned long long)(s->read + at));
         }
     }
 }

@@ -17,8 +17,9 @@ static bool went_through(const struct side *s, const enum skua_state *states, un
 
 static void both_closed(struct pair *p, skua_time limit)
 {
-    pair_until(p, limit, p->client.events[SKUA_EVENT_CLOSED] == 1 &&
-                             p->server.events[SKUA_EVENT_CLOSED] == 1);
+    pair_until(p, limit,
+               p->client.events[SKUA_EVENT_CLOSED] == 1 &&
+                   p->server.events[SKUA_EVENT_CLOSED] == 1);
 }
 
 static void both_ok(struct pair *p)
@@ -46,9 +47,9 @@ void case_client_first(const char *name)
     side_close(&p.server);
     both_closed(&p, MS(100));
     both_ok(&p);
-    SIM_CHECK(p.w, WENT_THROUGH(&p.client, SKUA_STATE_SYN_SENT, SKUA_STATE_ESTABLISHED,
-                                SKUA_STATE_FIN_WAIT_1, SKUA_STATE_FIN_WAIT_2,
-                                SKUA_STATE_TIME_WAIT));
+    SIM_CHECK(p.w,
+              WENT_THROUGH(&p.client, SKUA_STATE_SYN_SENT, SKUA_STATE_ESTABLISHED,
+                           SKUA_STATE_FIN_WAIT_1, SKUA_STATE_FIN_WAIT_2, SKUA_STATE_TIME_WAIT));
     SIM_CHECK(p.w, WENT_THROUGH(&p.server, SKUA_STATE_ESTABLISHED, SKUA_STATE_CLOSE_WAIT,
                                 SKUA_STATE_LAST_ACK, SKUA_STATE_CLOSED));
     SIM_CHECK(p.w, records(&p.client) == 1 && records(&p.server) == 0);
@@ -106,8 +107,8 @@ void case_any_packet_lost(const char *name)
                         side_close(&p.server);
                         p.server.closes = false;
                     }
-                    struct sim_link *link = sim_link_between(
-                        loser->host, who == 0 ? p.server.host : p.client.host);
+                    struct sim_link *link =
+                        sim_link_between(loser->host, who == 0 ? p.server.host : p.client.host);
                     uint64_t start = link->offered;
                     skua_time limit = p.w->now + SEC(5);
                     while (p.client.events[SKUA_EVENT_CLOSED] == 0 ||
@@ -159,8 +160,8 @@ void case_abort_tells_why(const char *name)
     pair_establish(&p);
     side_send(&p.client, SKUA_STREAM_UNI, 100000);
     pair_run(&p, MS(15));
-    SIM_CHECK(p.w, skua_conn_abort(p.client.host->ep, p.client.conn, 4711, "tired\nof it") ==
-                       SKUA_OK);
+    SIM_CHECK(p.w,
+              skua_conn_abort(p.client.host->ep, p.client.conn, 4711, "tired\nof it") == SKUA_OK);
     side_kick(&p.client);
     pair_until(&p, MS(50), p.server.events[SKUA_EVENT_CLOSED] == 1);
     const struct skua_event *e = &p.server.closed;

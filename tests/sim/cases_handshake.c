@@ -17,8 +17,9 @@ static void say_goodbye(struct pair *p)
 {
     p->server.closes = true;
     side_close(&p->client);
-    pair_until(p, SEC(10), p->client.events[SKUA_EVENT_CLOSED] == 1 &&
-                               p->server.events[SKUA_EVENT_CLOSED] == 1);
+    pair_until(p, SEC(10),
+               p->client.events[SKUA_EVENT_CLOSED] == 1 &&
+                   p->server.events[SKUA_EVENT_CLOSED] == 1);
     SIM_CHECK(p->w, p->client.closed.error == SKUA_OK && p->server.closed.error == SKUA_OK);
     pair_end(p);
 }
@@ -145,8 +146,8 @@ void case_confirm_lost(const char *name)
     pair_run(&p, MS(15));
     p.client.drop_next = 1;
     both_established(&p);
-    SIM_CHECK(p.w, p.server.at[SKUA_EVENT_INCOMING] -
-                           p.client.at[SKUA_EVENT_ESTABLISHED] < MS(200));
+    SIM_CHECK(p.w,
+              p.server.at[SKUA_EVENT_INCOMING] - p.client.at[SKUA_EVENT_ESTABLISHED] < MS(200));
     say_goodbye(&p);
 }
 
@@ -342,8 +343,7 @@ void case_abort_before_accept(const char *name)
         struct skua_endpoint_stats stats;
         skua_endpoint_stats(p.server.host->ep, &stats);
         SIM_CHECK(p.w, stats.accept_queue == 0 && stats.conns == 0);
-        SIM_CHECK(p.w, p.server.events[SKUA_EVENT_INCOMING] ==
-                           p.server.events[SKUA_EVENT_CLOSED]);
+        SIM_CHECK(p.w, p.server.events[SKUA_EVENT_INCOMING] == p.server.events[SKUA_EVENT_CLOSED]);
         pair_end(&p);
     }
 }

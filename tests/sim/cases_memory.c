@@ -14,8 +14,9 @@ void case_plateau(const char *name)
         side_send(&p.client, SKUA_STREAM_BIDI, 20000);
         pair_until(&p, SEC(1), p.server.eof);
         side_close(&p.client);
-        pair_until(&p, SEC(1), p.client.events[SKUA_EVENT_CLOSED] == i &&
-                                   p.server.events[SKUA_EVENT_CLOSED] == i);
+        pair_until(&p, SEC(1),
+                   p.client.events[SKUA_EVENT_CLOSED] == i &&
+                       p.server.events[SKUA_EVENT_CLOSED] == i);
         p.server.eof = false;
         pair_run(&p, SEC(2));
         if (i == 50) {
@@ -58,9 +59,11 @@ void case_deaf_reader(const char *name)
  * n-th on): errors, but no crash, no leak, no hang, and no wrong byte. */
 static bool live(const char *name, bool at_server, uint64_t nth, bool for_good)
 {
-    static const struct sim_link_config link = {
-        .delay = 5 * SKUA_MSEC, .mtu = 1472, .loss = 20000, .reorder = 50000,
-        .reorder_time = 5 * SKUA_MSEC};
+    static const struct sim_link_config link = {.delay = 5 * SKUA_MSEC,
+                                                .mtu = 1472,
+                                                .loss = 20000,
+                                                .reorder = 50000,
+                                                .reorder_time = 5 * SKUA_MSEC};
     struct pair p;
     pair_init(&p, name, &link);
     struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
@@ -73,8 +76,7 @@ static bool live(const char *name, bool at_server, uint64_t nth, bool for_good)
     p.server.closes = true;
     victim->host->heap.fail_at = victim->host->heap.requests + nth;
     victim->host->heap.fail_on = for_good;
-    enum skua_err err =
-        skua_conn_connect(p.client.host->ep, &path, &config, &p.client.conn);
+    enum skua_err err = skua_conn_connect(p.client.host->ep, &path, &config, &p.client.conn);
     SIM_CHECK(p.w, err == SKUA_OK || err == SKUA_ENOMEM);
     skua_stream stream;
     for (unsigned i = 0; err == SKUA_OK && i < 4; i++) {

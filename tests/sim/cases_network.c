@@ -7,8 +7,9 @@ static void conclude(struct pair *p)
 {
     p->server.closes = true;
     side_close(&p->client);
-    pair_until(p, SEC(10), p->client.events[SKUA_EVENT_CLOSED] == 1 &&
-                               p->server.events[SKUA_EVENT_CLOSED] == 1);
+    pair_until(p, SEC(10),
+               p->client.events[SKUA_EVENT_CLOSED] == 1 &&
+                   p->server.events[SKUA_EVENT_CLOSED] == 1);
     SIM_CHECK(p->w, p->client.closed.error == SKUA_OK && p->server.closed.error == SKUA_OK);
     pair_end(p);
 }
@@ -100,7 +101,8 @@ static bool record(void *arg, const struct sim_datagram *d, uint64_t index, skua
     return false;
 }
 
-/* 100,000 datagrams that are random, replayed, cut short or damaged: counters move, nothing else. */
+/* 100,000 datagrams that are random, replayed, cut short or damaged: counters move, nothing else.
+ */
 void case_garbage(const char *name)
 {
     static struct tape tape;
@@ -170,7 +172,8 @@ void case_garbage(const char *name)
     conclude(&p);
 }
 
-/* Both sides change their keys again and again while packets overtake each other: all of them open. */
+/* Both sides change their keys again and again while packets overtake each other: all of them open.
+ */
 void case_key_updates(const char *name)
 {
     const struct sim_link_config link = {.delay = 5 * SKUA_MSEC,

@@ -5,8 +5,9 @@ static void conclude(struct pair *p)
 {
     p->server.closes = true;
     side_close(&p->client);
-    pair_until(p, SEC(10), p->client.events[SKUA_EVENT_CLOSED] == 1 &&
-                               p->server.events[SKUA_EVENT_CLOSED] == 1);
+    pair_until(p, SEC(10),
+               p->client.events[SKUA_EVENT_CLOSED] == 1 &&
+                   p->server.events[SKUA_EVENT_CLOSED] == 1);
     pair_end(p);
 }
 

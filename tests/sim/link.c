@@ -1,5 +1,5 @@
-/* See link.h. Order of the faults: what the sender's interface refuses (size), what the queue drops,
- * what the way loses, and what is left arrives late, twice or damaged. */
+/* See link.h. Order of the faults: what the sender's interface refuses (size), what the queue
+ * drops, what the way loses, and what is left arrives late, twice or damaged. */
 #include "link.h"
 
 #include "base/time.h"

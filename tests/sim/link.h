@@ -1,5 +1,5 @@
-/* One direction between two hosts: rate, delay, a drop-tail queue, and everything that goes wrong on
- * the way. All of it is drawn from the link's own generator. */
+/* One direction between two hosts: rate, delay, a drop-tail queue, and everything that goes wrong
+ * on the way. All of it is drawn from the link's own generator. */
 #ifndef SKUA_TESTS_SIM_LINK_H
 #define SKUA_TESTS_SIM_LINK_H
 
@@ -19,32 +19,32 @@ struct sim_datagram {
 };
 
 struct sim_link_config {
-    skua_time delay;        /* of propagation */
-    skua_time jitter;       /* up to this much more; later ones do not overtake */
-    uint64_t rate;          /* bits per second; 0 = no limit */
-    uint64_t queue;         /* bytes that wait at most; 0 = no limit */
-    uint32_t loss;          /* ppm, independent */
-    uint32_t burst_enter;   /* ppm per datagram: good to bad (Gilbert-Elliott) */
-    uint32_t burst_leave;   /* ppm per datagram: bad to good */
-    uint32_t burst_loss;    /* ppm while bad */
-    uint32_t reorder;       /* ppm held back ... */
-    skua_time reorder_time; /* ... by up to this much, past later ones */
-    uint32_t duplicate;     /* ppm delivered twice */
-    uint32_t corrupt;       /* ppm with flipped bits */
-    uint32_t mtu;           /* larger ones vanish; 0 = no limit */
-    uint32_t hole_from, hole_to; /* sizes that vanish although larger ones pass; 0 = none */
+    skua_time delay;              /* of propagation */
+    skua_time jitter;             /* up to this much more; later ones do not overtake */
+    uint64_t rate;                /* bits per second; 0 = no limit */
+    uint64_t queue;               /* bytes that wait at most; 0 = no limit */
+    uint32_t loss;                /* ppm, independent */
+    uint32_t burst_enter;         /* ppm per datagram: good to bad (Gilbert-Elliott) */
+    uint32_t burst_leave;         /* ppm per datagram: bad to good */
+    uint32_t burst_loss;          /* ppm while bad */
+    uint32_t reorder;             /* ppm held back ... */
+    skua_time reorder_time;       /* ... by up to this much, past later ones */
+    uint32_t duplicate;           /* ppm delivered twice */
+    uint32_t corrupt;             /* ppm with flipped bits */
+    uint32_t mtu;                 /* larger ones vanish; 0 = no limit */
+    uint32_t hole_from, hole_to;  /* sizes that vanish although larger ones pass; 0 = none */
     skua_time dark_from, dark_to; /* black-out */
 };
 
 struct sim_link {
     struct sim_link_config config;
     struct sim_rng rng;
-    bool bad;             /* in a burst */
-    skua_time free_at;    /* when the sender of the link is done with what it has */
-    skua_time last_at;    /* when the last one that keeps its place arrives */
-    uint64_t offered;     /* datagrams so far */
-    uint64_t bytes;       /* of these, payload */
-    skua_time spoilt_at;  /* when one was last offered that was dropped or damaged */
+    bool bad;            /* in a burst */
+    skua_time free_at;   /* when the sender of the link is done with what it has */
+    skua_time last_at;   /* when the last one that keeps its place arrives */
+    uint64_t offered;    /* datagrams so far */
+    uint64_t bytes;      /* of these, payload */
+    skua_time spoilt_at; /* when one was last offered that was dropped or damaged */
     /* A test's own opinion: true drops it. `index` counts from 0. */
     bool (*drop)(void *arg, const struct sim_datagram *datagram, uint64_t index, skua_time now);
     void *drop_arg;

@@ -20,9 +20,9 @@ enum { JOBS_MAX = 64, FAILURES_MAX = 10, SECONDS_PER_SCENARIO = 60 };
 /* What a process tells its parent. */
 struct job {
     pid_t pid;
-    uint64_t next;    /* seed at work, or to be taken up next */
-    uint64_t done;    /* scenarios */
-    uint64_t hash;    /* order does not matter in it */
+    uint64_t next;               /* seed at work, or to be taken up next */
+    uint64_t done;               /* scenarios */
+    uint64_t hash;               /* order does not matter in it */
     uint64_t counts[SIM_COUNTS]; /* sums */
     uint64_t seen[SIM_COUNTS];   /* scenarios that had any */
     skua_time took;

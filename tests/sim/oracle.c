@@ -107,8 +107,8 @@ static void print_event(const struct sim_host *host, const struct skua_trace_eve
 #include "base/trace.def"
 #undef SKUA_TRACE
     };
-    printf("%14.6f ms  %*s%u %08x %s", (double)e->time / 1e6, (int)host->index * 4, "",
-           host->index, (unsigned)e->conn, names[e->type][0]);
+    printf("%14.6f ms  %*s%u %08x %s", (double)e->time / 1e6, (int)host->index * 4, "", host->index,
+           (unsigned)e->conn, names[e->type][0]);
     for (int i = 0; i < 4; i++) {
         if (names[e->type][i + 1][0] != '\0') {
             printf(" %s=%llu", names[e->type][i + 1], (unsigned long long)e->args[i]);

@@ -1,5 +1,5 @@
-/* What must hold at every moment, whatever the network does. One per host; fed by the trace sink and
- * by the driver.
+/* What must hold at every moment, whatever the network does. One per host; fed by the trace sink
+ * and by the driver.
  *
  *   - packet numbers of a connection only grow (no nonce twice under one key), in every key phase
  *   - a server sends at most three times what an unproven address has sent

@@ -163,8 +163,8 @@ void pair_dial(struct pair *p, const struct skua_conn_config *config)
 {
     struct skua_path path = sim_path(p->client.host, 0, p->server.host);
     sim_oracle_proven(p->client.host, &path.remote);
-    SIM_CHECK(p->w, skua_conn_connect(p->client.host->ep, &path, config, &p->client.conn) ==
-                        SKUA_OK);
+    SIM_CHECK(p->w,
+              skua_conn_connect(p->client.host->ep, &path, config, &p->client.conn) == SKUA_OK);
     side_kick(&p->client);
 }
 
@@ -172,8 +172,9 @@ void pair_establish(struct pair *p)
 {
     pair_listen(p, NULL);
     pair_dial(p, NULL);
-    pair_until(p, SEC(2), p->client.events[SKUA_EVENT_ESTABLISHED] > 0 &&
-                              p->server.events[SKUA_EVENT_INCOMING] > 0);
+    pair_until(p, SEC(2),
+               p->client.events[SKUA_EVENT_ESTABLISHED] > 0 &&
+                   p->server.events[SKUA_EVENT_INCOMING] > 0);
     /* Until the handshake is confirmed and all is quiet. */
     pair_run(p, MS(500));
 }

@@ -20,10 +20,10 @@ struct side {
     skua_conn conn;
     skua_stream stream; /* the one that was opened or reported last */
     /* what it does by itself */
-    bool accepts, drains;      /* take connections; read and throw away what arrives */
-    bool closes;               /* close when the peer has finished */
-    uint64_t to_write;         /* bytes for `stream` in all */
-    bool finishes;             /* ... and then its end */
+    bool accepts, drains; /* take connections; read and throw away what arrives */
+    bool closes;          /* close when the peer has finished */
+    uint64_t to_write;    /* bytes for `stream` in all */
+    bool finishes;        /* ... and then its end */
     /* what it saw */
     unsigned events[SKUA_EVENT_TYPES];
     skua_time at[SKUA_EVENT_TYPES]; /* when each kind was seen last */
@@ -31,14 +31,14 @@ struct side {
     char reason[260];
     uint64_t received, written;
     bool eof, finished;
-    enum skua_err read_error; /* other than SKUA_OK, EAGAIN, EOF */
+    enum skua_err read_error;                /* other than SKUA_OK, EAGAIN, EOF */
     enum skua_state states[PAIR_STATES_MAX]; /* that it went through */
     unsigned state_count;
     uint64_t sent[32];     /* packets by type of trace.def's packet_sent */
     skua_time sent_at[64]; /* when the first ones left */
     unsigned sent_count;
-    uint64_t drop_next;    /* datagrams of its that the link will lose */
-    bool dark;             /* the link loses all of them */
+    uint64_t drop_next; /* datagrams of its that the link will lose */
+    bool dark;          /* the link loses all of them */
 };
 
 struct pair {

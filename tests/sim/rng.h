@@ -1,6 +1,6 @@
-/* One seed drives everything: splitmix64, and draws in integers only, so that a run is the same with
- * every compiler and on every machine. Parts of the world that must not disturb each other (links,
- * endpoints, applications) have generators of their own, split off by number. */
+/* One seed drives everything: splitmix64, and draws in integers only, so that a run is the same
+ * with every compiler and on every machine. Parts of the world that must not disturb each other
+ * (links, endpoints, applications) have generators of their own, split off by number. */
 #ifndef SKUA_TESTS_SIM_RNG_H
 #define SKUA_TESTS_SIM_RNG_H
 

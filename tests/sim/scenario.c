@@ -1,9 +1,9 @@
 /* Random scenarios: see scenario.h.
  *
- * Two phases. First the network has faults. Then it heals, and from that moment everything must come
- * to its end within a time that follows from the scenario (liveness): the bytes at a tenth of the
- * link's rate, the pauses of slow readers and writers, and a fixed patience for repeats and round
- * trips. After that an endpoint must be asleep and empty. */
+ * Two phases. First the network has faults. Then it heals, and from that moment everything must
+ * come to its end within a time that follows from the scenario (liveness): the bytes at a tenth of
+ * the link's rate, the pauses of slow readers and writers, and a fixed patience for repeats and
+ * round trips. After that an endpoint must be asleep and empty. */
 #include "scenario.h"
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ struct scenario {
     skua_time patience;
     uint64_t scale;        /* of small windows */
     uint64_t least_window; /* smallest window of any stream */
-    bool few_streams; /* the server allows only a few at a time */
+    bool few_streams;      /* the server allows only a few at a time */
     char replay[128];
 };
 
@@ -163,10 +163,10 @@ static void draw_ends(struct scenario *s, struct sim_conn *c)
 {
     struct sim_rng *rng = &s->w->rng;
     static const enum sim_end pairs[][2] = {
-        {SIM_END_CLOSE, SIM_END_CLOSE},       {SIM_END_CLOSE, SIM_END_WAIT},
-        {SIM_END_WAIT, SIM_END_CLOSE},        {SIM_END_SHUTDOWN, SIM_END_WAIT},
-        {SIM_END_WAIT, SIM_END_SHUTDOWN},     {SIM_END_SHUTDOWN, SIM_END_SHUTDOWN},
-        {SIM_END_SHUTDOWN, SIM_END_CLOSE},    {SIM_END_CLOSE, SIM_END_SHUTDOWN},
+        {SIM_END_CLOSE, SIM_END_CLOSE},    {SIM_END_CLOSE, SIM_END_WAIT},
+        {SIM_END_WAIT, SIM_END_CLOSE},     {SIM_END_SHUTDOWN, SIM_END_WAIT},
+        {SIM_END_WAIT, SIM_END_SHUTDOWN},  {SIM_END_SHUTDOWN, SIM_END_SHUTDOWN},
+        {SIM_END_SHUTDOWN, SIM_END_CLOSE}, {SIM_END_CLOSE, SIM_END_SHUTDOWN},
     };
     uint64_t k = sim_rng_below(rng, sizeof pairs / sizeof pairs[0]);
     c->plan.end = pairs[k][0];
@@ -326,8 +326,8 @@ static void draw(struct scenario *s, enum sim_class class)
     const char *label = sim_rng_chance(rng, 500000) ? "" : "sim";
     listen_at_server(s, psk, secret, label);
     uint64_t most = class == SIM_LARGE ? UINT64_C(40) << 20 : UINT64_C(1) << 20;
-    uint64_t bytes = class == SIM_LARGE ? sim_rng_between(rng, most / 8, most)
-                                        : sim_rng_log(rng, 4096, most);
+    uint64_t bytes =
+        class == SIM_LARGE ? sim_rng_between(rng, most / 8, most) : sim_rng_log(rng, 4096, most);
     uint32_t conns = (uint32_t)sim_rng_between(rng, 1, class == SIM_LARGE ? 2 : 4);
     for (uint32_t i = 0; i < conns; i++) {
         struct sim_host *from = &w->host[1 + sim_rng_below(rng, clients)];
@@ -376,7 +376,7 @@ static void finish(struct scenario *s)
 
 void sim_scenario(enum sim_class class, uint64_t seed, bool verbose, struct sim_result *out)
 {
-    struct scenario s = {.w = sim_world_new(seed), 
+    struct scenario s = {.w = sim_world_new(seed),
                          .scale = class == SIM_LARGE ? 100 : 1,
                          .least_window = UINT64_MAX};
     (void)snprintf(s.replay, sizeof s.replay, "sim replay %s %llu -v",

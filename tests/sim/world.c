@@ -471,8 +471,8 @@ static void arrive(struct sim_host *host, struct sim_datagram *d)
     }
     host->in_last = d;
     skua_time wait = host->config.wake_delay;
-    sim_host_wake(host, host->world->now +
-                            (wait != 0 ? sim_rng_below(&host->driver_rng, wait) : 0));
+    sim_host_wake(host,
+                  host->world->now + (wait != 0 ? sim_rng_below(&host->driver_rng, wait) : 0));
 }
 
 bool sim_run(struct sim_world *w, skua_time until)

@@ -37,7 +37,8 @@ struct sim_host_config {
 /* What runs on a host. */
 struct sim_program {
     void (*event)(struct sim_host *host, const struct skua_event *event);
-    void (*turn)(struct sim_host *host); /* once per turn of the driver, after the events; may be NULL */
+    void (*turn)(
+        struct sim_host *host); /* once per turn of the driver, after the events; may be NULL */
 };
 
 struct sim_host {
@@ -52,10 +53,10 @@ struct sim_host {
     struct sim_rng driver_rng; /* the driver's moods */
     struct sim_oracle oracle;
     struct sim_datagram *in_first, *in_last;
-    skua_time wake_at;  /* SKUA_NEVER = asleep */
-    uint64_t wake_id;   /* of the event that is meant */
+    skua_time wake_at;   /* SKUA_NEVER = asleep */
+    uint64_t wake_id;    /* of the event that is meant */
     skua_time held_till; /* the socket blocks until then */
-    unsigned spins;     /* turns at one instant */
+    unsigned spins;      /* turns at one instant */
     skua_time spin_at;
     uint64_t turns;
     uint8_t *room; /* for skua_endpoint_send */
@@ -81,8 +82,8 @@ struct sim_world {
     uint64_t counts[SIM_COUNTS];
     uint64_t hash; /* of everything that was traced */
     bool verbose;
-    void *user; /* of the scenario */
-    const char *replay; /* command that repeats this run */
+    void *user;                            /* of the scenario */
+    const char *replay;                    /* command that repeats this run */
     void (*dump)(struct sim_world *world); /* says more when something failed; may be NULL */
 };
 
@@ -117,7 +118,6 @@ _Noreturn void sim_fail(struct sim_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #define SIM_CHECK(world, condition)                                                                \
-    ((condition) ? (void)0                                                                         \
-                 : sim_fail(world, "%s:%d: not so: %s", __FILE__, __LINE__, #condition))
+    ((condition) ? (void)0 : sim_fail(world, "%s:%d: not so: %s", __FILE__, __LINE__, #condition))
 
 #endif
