@@ -163,7 +163,8 @@ struct skua_ev_stats {
     uint64_t recv_buffers;   /* buffers filled: one datagram each, or several by UDP_GRO */
     uint64_t recv_datagrams; /* datagrams in them */
     uint64_t recv_bytes;     /* UDP payload */
-    uint64_t recv_drops; /* datagrams that the kernel dropped, socket buffer full (SO_RXQ_OVFL) */
+    uint64_t recv_drops;     /* buffers that the kernel dropped for want of room (SO_RXQ_OVFL): as
+                                with recv_buffers, each is a datagram, or several by UDP_GRO */
     uint64_t recv_truncated; /* buffers thrown away because the kernel cut data or control data */
     uint64_t recv_errors;    /* receive calls that failed, ICMP reports and EAGAIN not counted */
     uint64_t send_calls;     /* sendmmsg and sendmsg */

@@ -2,7 +2,8 @@
  *
  * Out: segment size (UDP_SEGMENT), ECN bits (RFC 3168), source address (IP_PKTINFO,
  * IPV6_PKTINFO). In: segment size (UDP_GRO), ECN bits, destination address, and the count of
- * datagrams that the kernel dropped for want of room (SO_RXQ_OVFL). */
+ * buffers, each a datagram or by UDP_GRO several, that the kernel dropped for want of room
+ * (SO_RXQ_OVFL). */
 #ifndef SKUA_IO_CONTROL_H
 #define SKUA_IO_CONTROL_H
 
@@ -35,7 +36,7 @@ struct skua_control_in {
     uint8_t ecn;            /* ECN bits; 0 where not said */
     struct skua_addr local; /* destination address, port 0; family NONE where not said */
     bool has_drops;         /* `drops` was said */
-    uint32_t drops;         /* datagrams dropped since the socket was made, modulo 2^32 */
+    uint32_t drops;         /* buffers dropped since the socket was made, modulo 2^32 */
 };
 
 /* Reads the control data of a received message. */
