@@ -241,7 +241,7 @@ static double floor_ns(const struct options *o, bool seal)
     struct skua_aead_key key = {.suite = o->suite, .key = {1}, .iv = {2}};
     size_t text = (size_t)o->size - HEADER - info->tag_len;
     size_t slots = sizeof room / ((size_t)o->size + 1);
-    skua_aead_cache_init(&cache);
+    skua_aead_cache_init(&cache, NULL);
     key.id = skua_aead_next_id(&cache);
     uint64_t spent = 0;
     for (uint64_t done = 0; done < FLOOR_PACKETS;) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/cursor.h"
 #include "packet/open.h"
@@ -39,6 +40,7 @@ struct side {
 };
 
 static struct skua_aead_cache cache;
+static struct skua_heap heap;
 static struct side sides[2];
 
 static void start(uint8_t suite)
@@ -48,7 +50,8 @@ static void start(uint8_t suite)
     memset(sides, 0, sizeof sides);
     memset(&a, 7, sizeof a);
     memset(&b, 9, sizeof b);
-    skua_aead_cache_init(&cache);
+    skua_heap_init(&heap, NULL);
+    skua_aead_cache_init(&cache, &heap);
     for (unsigned i = 0; i < 2; i++) {
         skua_keys_init(&sides[i].keys, &cache, suite, i == 0, &a, &b);
         skua_keys_on_confirmed(&sides[i].keys);

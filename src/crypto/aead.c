@@ -5,9 +5,10 @@
 
 #include "base/assert.h"
 
-void skua_aead_cache_init(struct skua_aead_cache *cache)
+void skua_aead_cache_init(struct skua_aead_cache *cache, struct skua_heap *heap)
 {
     memset(cache, 0, sizeof *cache);
+    cache->heap = heap;
 }
 
 void skua_aead_cache_deinit(struct skua_aead_cache *cache)

@@ -18,6 +18,8 @@
 
 #include "crypto/suite.h"
 
+struct skua_heap;
+
 #define SKUA_AEAD_CACHE_SLOTS 32
 
 /* One direction's key of one phase. Secret: skua_aead_key_wipe. */
@@ -33,10 +35,12 @@ struct skua_aead_cache {
     crypto_aead_aes256gcm_state state[SKUA_AEAD_CACHE_SLOTS]; /* slot = id modulo the slots */
     uint64_t id[SKUA_AEAD_CACHE_SLOTS];                       /* whose state it is, or 0 */
     uint64_t last_id;                                         /* the id given out last */
+    struct skua_heap *heap; /* for keys that are held for a while only */
 };
 
-/* An empty cache. Needs memory aligned for any type (16 bytes). */
-void skua_aead_cache_init(struct skua_aead_cache *cache);
+/* An empty cache. Needs memory aligned for any type (16 bytes). `heap` (crypto/keys.c needs it, the
+ * functions below do not) outlives it. */
+void skua_aead_cache_init(struct skua_aead_cache *cache, struct skua_heap *heap);
 /* Wipes it. */
 void skua_aead_cache_deinit(struct skua_aead_cache *cache);
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time.h"
 
@@ -30,7 +31,34 @@ static void advance(struct skua_secret *secret)
 
 static struct skua_aead_key *rx_slot(struct skua_keys *keys, uint64_t phase)
 {
-    return &keys->rx[phase % 3];
+    return &keys->rx[phase % 2];
+}
+
+static void drop_previous(struct skua_keys *keys, struct skua_aead_cache *cache)
+{
+    if (keys->rx_prev != NULL) {
+        skua_aead_key_wipe(keys->rx_prev, cache);
+        skua_heap_put(cache->heap, keys->rx_prev, sizeof *keys->rx_prev);
+        keys->rx_prev = NULL;
+    }
+    keys->rx_prev_until = SKUA_NEVER;
+}
+
+/* The present key becomes the previous one, until `retire_at`. Without memory for that it is gone
+ * at once: packets under way that were sealed with it are lost, and repeated. */
+static void keep_previous(struct skua_keys *keys, struct skua_aead_cache *cache,
+                          skua_time retire_at)
+{
+    struct skua_aead_key *present = rx_slot(keys, keys->rx_phase);
+    drop_previous(keys, cache);
+    keys->rx_prev = skua_heap_get_raw(cache->heap, sizeof *keys->rx_prev);
+    if (keys->rx_prev != NULL) {
+        *keys->rx_prev = *present;
+        skua_wipe(present, sizeof *present);
+        keys->rx_prev_until = skua_time_min(retire_at, SKUA_NEVER - 1);
+    } else {
+        skua_aead_key_wipe(present, cache);
+    }
 }
 
 void skua_keys_init(struct skua_keys *keys, struct skua_aead_cache *cache, uint8_t suite,
@@ -57,9 +85,10 @@ void skua_keys_init(struct skua_keys *keys, struct skua_aead_cache *cache, uint8
 void skua_keys_wipe(struct skua_keys *keys, struct skua_aead_cache *cache)
 {
     skua_aead_key_wipe(&keys->tx, cache);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         skua_aead_key_wipe(&keys->rx[i], cache);
     }
+    drop_previous(keys, cache);
     skua_wipe(keys, sizeof *keys);
 }
 
@@ -94,29 +123,24 @@ static void advance_tx(struct skua_keys *keys, struct skua_aead_cache *cache)
 const struct skua_aead_key *skua_keys_rx(const struct skua_keys *keys, unsigned bit, uint64_t pn,
                                          uint64_t *phase)
 {
-    uint64_t chosen = keys->rx_phase;
-    if ((chosen & 1) != bit) {
-        /* Below the boundary only the previous phase can be meant, RFC 9001 §6.5. In phase 0 that
-         * slot is empty. */
-        chosen = pn < keys->rx_first_pn ? chosen + 2 : chosen + 1;
+    *phase = keys->rx_phase;
+    if ((keys->rx_phase & 1) != bit) {
+        /* Below the boundary only the previous phase can be meant, RFC 9001 §6.5. */
+        if (pn < keys->rx_first_pn) {
+            *phase = keys->rx_phase - 1;
+            return keys->rx_prev;
+        }
+        *phase = keys->rx_phase + 1;
     }
-    const struct skua_aead_key *key = &keys->rx[chosen % 3];
-    *phase = chosen == keys->rx_phase + 2 ? keys->rx_phase - 1 : chosen;
-    return key->id != 0 ? key : NULL;
+    return &keys->rx[*phase % 2];
 }
 
 const struct skua_aead_key *skua_keys_rx_confirm(const struct skua_keys *keys)
 {
-    if (keys->rx_phase > 1 || keys->rx[0].id == 0) {
+    if (keys->rx_phase > 1) {
         return NULL;
     }
-    return &keys->rx[0];
-}
-
-static void drop_previous(struct skua_keys *keys, struct skua_aead_cache *cache)
-{
-    skua_aead_key_wipe(rx_slot(keys, keys->rx_phase + 2), cache);
-    keys->rx_prev_until = SKUA_NEVER;
+    return keys->rx_phase == 0 ? &keys->rx[0] : keys->rx_prev;
 }
 
 /* The peer's packet `pn` is the first opened under the next key. */
@@ -129,9 +153,8 @@ static enum skua_code advance_rx(struct skua_keys *keys, struct skua_aead_cache 
     if (pn < keys->rx_max || (answer && !keys->rx_ack_sent)) {
         return SKUA_CODE_KEY_UPDATE;
     }
-    drop_previous(keys, cache);
+    keep_previous(keys, cache, retire_at);
     keys->rx_phase++;
-    keys->rx_prev_until = skua_time_min(retire_at, SKUA_NEVER - 1);
     keys->rx_prev_max = keys->rx_max;
     keys->rx_first_pn = pn;
     keys->rx_max = pn;
@@ -221,9 +244,9 @@ void skua_keys_check(const struct skua_keys *keys)
     SKUA_ASSERT(keys->tx.id != 0);
     SKUA_ASSERT(keys->tx_first_pn <= keys->tx_next_pn && keys->tx_next_pn <= SKUA_PN_LIMIT);
     SKUA_ASSERT(keys->tx_sealed <= keys->tx_next_pn - keys->tx_first_pn);
-    SKUA_ASSERT(keys->rx[keys->rx_phase % 3].id != 0);
-    SKUA_ASSERT(keys->rx[(keys->rx_phase + 1) % 3].id != 0);
-    bool previous = keys->rx[(keys->rx_phase + 2) % 3].id != 0;
+    SKUA_ASSERT(keys->rx[0].id != 0 && keys->rx[1].id != 0);
+    bool previous = keys->rx_prev != NULL;
+    SKUA_ASSERT(!previous || keys->rx_prev->id != 0);
     SKUA_ASSERT(previous == (keys->rx_prev_until != SKUA_NEVER));
     SKUA_ASSERT(keys->rx_phase != 0 || !previous);
     SKUA_ASSERT(keys->rx_first_pn == UINT64_MAX || keys->rx_first_pn <= keys->rx_max);

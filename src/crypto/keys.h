@@ -39,19 +39,20 @@
 #define SKUA_PN_LIMIT (UINT64_C(1) << 62)
 
 struct skua_keys {
-    struct skua_aead_key tx;    /* of tx_phase */
-    struct skua_aead_key rx[3]; /* index: phase modulo 3; previous (or empty), present, next */
-    struct skua_secret tx_next; /* secret of tx_phase + 1 */
-    struct skua_secret rx_next; /* secret of rx_phase + 2 */
-    struct skua_hp_key tx_hp;   /* header key, sending */
-    struct skua_hp_key rx_hp;   /* header key, receiving */
-    uint64_t tx_phase;          /* phase in which packets are sealed */
-    uint64_t tx_next_pn;        /* lowest number that may still be sealed: none is used twice */
-    uint64_t tx_first_pn;       /* where the numbers of tx_phase begin */
-    uint64_t tx_sealed;         /* packets sealed in tx_phase */
-    uint64_t rx_phase;          /* phase in which packets are expected */
-    uint64_t rx_first_pn;       /* boundary: lowest number opened in rx_phase; UINT64_MAX before */
-    uint64_t rx_max;            /* largest number opened in rx_phase */
+    struct skua_aead_key tx;       /* of tx_phase */
+    struct skua_aead_key rx[2];    /* present and next; index: phase modulo 2 */
+    struct skua_aead_key *rx_prev; /* previous, on the heap while it is held; else NULL */
+    struct skua_secret tx_next;    /* secret of tx_phase + 1 */
+    struct skua_secret rx_next;    /* secret of rx_phase + 2 */
+    struct skua_hp_key tx_hp;      /* header key, sending */
+    struct skua_hp_key rx_hp;      /* header key, receiving */
+    uint64_t tx_phase;             /* phase in which packets are sealed */
+    uint64_t tx_next_pn;           /* lowest number that may still be sealed: none is used twice */
+    uint64_t tx_first_pn;          /* where the numbers of tx_phase begin */
+    uint64_t tx_sealed;            /* packets sealed in tx_phase */
+    uint64_t rx_phase;             /* phase in which packets are expected */
+    uint64_t rx_first_pn;    /* boundary: lowest number opened in rx_phase; UINT64_MAX before */
+    uint64_t rx_max;         /* largest number opened in rx_phase */
     uint64_t rx_prev_max;    /* largest number opened in phase rx_phase - 1, where rx_phase > 0 */
     uint64_t rx_failed;      /* failed authentications, all phases */
     uint64_t updates;        /* times the sending phase changed */

@@ -46,7 +46,7 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
 {
     struct skua_heap *heap = &ep->env.heap;
     ep->max_conns = config->max_conns != 0 ? config->max_conns : SKUA_LIMIT_CONNS_DEFAULT;
-    skua_aead_cache_init(&ep->cache);
+    skua_aead_cache_init(&ep->cache, heap);
     ep->env.cache = &ep->cache;
     skua_handles_init(&ep->handles, heap, INT32_MAX);
     skua_idmap_init(&ep->by_id, heap, ep->env.hash_key, SKUA_OWN_ID_LEN);

@@ -511,7 +511,7 @@ int main(void)
     for (int i = 0; i < SIDES; i++) {
         skua_keypair_init(&re.pair[i], &run.secret[i]);
     }
-    skua_aead_cache_init(&re.cache);
+    skua_aead_cache_init(&re.cache, NULL);
     print_intro(&re, &run);
     size_t number = 0;
     for (size_t i = 0; i < run.count; i++) {

@@ -241,6 +241,6 @@ int main(void)
         cmocka_unit_test(every_bit_counts),         cmocka_unit_test(cache_never_confuses_keys),
         cmocka_unit_test(wiped_key_leaves_nothing), cmocka_unit_test(suites),
     };
-    skua_aead_cache_init(&cache);
+    skua_aead_cache_init(&cache, NULL);
     return skua_init() == SKUA_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

@@ -1,6 +1,7 @@
 /* The key phases: derivation, choice of the receive key, updates from both sides, reordering around
  * them, what RFC 9001 §6 forbids, and the limits. Two ends exchange tagged "packets": number, phase
  * bit and the sealing key, so that whether one opens is whether the keys are equal. */
+#include "base/alloc.h"
 #include "hex.h"
 
 #include "crypto/keys.h"
@@ -9,6 +10,7 @@ enum { CLIENT, SERVER };
 #define RETIRE UINT64_C(1000)
 
 static struct skua_aead_cache cache;
+static struct skua_heap heap;
 
 struct packet {
     uint64_t pn;
@@ -41,6 +43,7 @@ static void stop(struct fixture *f)
         skua_keys_wipe(&f->end[i], &cache);
         assert_true(sodium_is_zero((const uint8_t *)&f->end[i], sizeof f->end[i]));
     }
+    assert_int_equal(heap.used, 0);
 }
 
 static struct packet seal(struct fixture *f, unsigned from)
@@ -399,13 +402,13 @@ static void confirm_belongs_to_phase_0(void **state)
     struct fixture f;
     start(&f, SKUA_SUITE_CHACHA20_POLY1305);
     const struct skua_keys *server = &f.end[SERVER];
-    const struct skua_aead_key *key = skua_keys_rx_confirm(server);
-    assert_memory_equal(key->key, f.end[CLIENT].tx.key, 32);
+    const struct skua_aead_key key = *skua_keys_rx_confirm(server);
+    assert_memory_equal(key.key, f.end[CLIENT].tx.key, 32);
     settle(&f);
     assert_true(skua_keys_update(&f.end[CLIENT], &cache));
     struct packet p = seal(&f, CLIENT);
     assert_int_equal(open_packet(&f, SERVER, &p, NULL), OPENED);
-    assert_ptr_equal(skua_keys_rx_confirm(server), key);
+    assert_memory_equal(skua_keys_rx_confirm(server), &key, sizeof key);
     /* A late CONFIRM has a number from before the update; another one is a lie. */
     assert_int_equal(skua_keys_on_opened(&f.end[SERVER], &cache, 0, 0, RETIRE), SKUA_CODE_NO_ERROR);
     assert_int_equal(skua_keys_on_opened(&f.end[SERVER], &cache, p.pn + 1, 0, RETIRE),
@@ -487,6 +490,32 @@ static void old_keys_leave_the_cache(void **state)
     skua_keys_on_timeout(&f.end[SERVER], &cache, RETIRE);
     assert_false(expanded(rx.id));
     stop(&f);
+}
+
+static void *no_memory(void *user, size_t size)
+{
+    (void)user;
+    (void)size;
+    return NULL;
+}
+
+/* The previous key is the only one that memory is asked for: without it what it sealed is lost. */
+static void an_update_needs_no_memory(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const struct skua_heap had = heap;
+    start(&f, SKUA_SUITE_CHACHA20_POLY1305);
+    settle(&f);
+    heap.alloc.get = no_memory;
+    struct packet late = seal(&f, CLIENT);
+    assert_true(skua_keys_update(&f.end[CLIENT], &cache));
+    round_trip(&f, CLIENT);
+    skua_keys_check(&f.end[SERVER]);
+    assert_int_equal(open_packet(&f, SERVER, &late, NULL), NO_KEY);
+    round_trip(&f, CLIENT);
+    stop(&f);
+    heap = had;
 }
 
 static void failure_limit(void **state)
@@ -601,8 +630,10 @@ int main(void)
         cmocka_unit_test(old_keys_leave_the_cache),
         cmocka_unit_test(failure_limit),
         cmocka_unit_test(numbers_end),
+        cmocka_unit_test(an_update_needs_no_memory),
         cmocka_unit_test(random_schedules),
     };
-    skua_aead_cache_init(&cache);
+    skua_heap_init(&heap, NULL);
+    skua_aead_cache_init(&cache, &heap);
     return skua_init() == SKUA_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

@@ -174,7 +174,7 @@ static size_t seal(uint8_t *packet, size_t header_len, const uint8_t *frames, si
 {
     static struct skua_aead_cache cache;
     static struct skua_keys keys;
-    skua_aead_cache_init(&cache);
+    skua_aead_cache_init(&cache, NULL);
     skua_keys_init(&keys, &cache, result->suite, initiator, &result->to_responder,
                    &result->to_initiator);
     memcpy(packet + header_len, frames, len);

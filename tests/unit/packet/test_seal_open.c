@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "base/alloc.h"
 #include "packet/open.h"
 #include "packet/seal.h"
 
@@ -13,6 +14,7 @@ enum { CLIENT, SERVER, ID_LEN = 8, DATA_HEADER = 1 + ID_LEN + 4, CONFIRM_HEADER 
 #define RETIRE UINT64_C(1000)
 
 static struct skua_aead_cache cache;
+static struct skua_heap heap;
 static struct skua_keys ends[2];
 
 static void start(uint8_t suite)
@@ -337,6 +339,7 @@ int main(void)
         cmocka_unit_test(reserved_bits),         cmocka_unit_test(key_update),
         cmocka_unit_test(limit_stops_sealing),
     };
-    skua_aead_cache_init(&cache);
+    skua_heap_init(&heap, NULL);
+    skua_aead_cache_init(&cache, &heap);
     return skua_init() == SKUA_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
