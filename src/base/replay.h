@@ -50,6 +50,12 @@ enum skua_verdict skua_replay_check(const struct skua_replay *replay, uint64_t n
 /* Notes that `number`, for which check says OK, was received. */
 void skua_replay_commit(struct skua_replay *replay, uint64_t number, struct skua_heap *heap);
 
+/* One more than the largest number received; 0 = none was. */
+static inline uint64_t skua_replay_end(const struct skua_replay *replay)
+{
+    return replay->end;
+}
+
 /* Returns to the embedded ring; numbers missing below it are given up. */
 void skua_replay_trim(struct skua_replay *replay, struct skua_heap *heap);
 

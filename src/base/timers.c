@@ -121,7 +121,6 @@ enum skua_err skua_timers_set(struct skua_timers *timers, struct skua_timer *tim
         }
         index = timers->count++;
     }
-    timer->at = at;
     timer->seq = timers->seq++;
     settle(timers, index, (struct skua_timer_place){.at = at, .timer = timer});
     return SKUA_OK;
@@ -156,7 +155,7 @@ void skua_timers_check(const struct skua_timers *timers)
     SKUA_ASSERT(timers->count <= timers->cap && (timers->cap == 0) == (timers->places == NULL));
     for (uint32_t i = 0; i < timers->count; i++) {
         const struct skua_timer_place *place = &timers->places[i];
-        SKUA_ASSERT(place->timer->index == i + 1 && place->timer->at == place->at);
+        SKUA_ASSERT(place->timer->index == i + 1);
         SKUA_ASSERT(place->at != SKUA_NEVER && place->timer->seq < timers->seq);
         SKUA_ASSERT(i == 0 || earlier(&timers->places[(i - 1) / CHILDREN], place));
     }

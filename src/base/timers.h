@@ -17,14 +17,13 @@
 struct skua_heap;
 
 struct skua_timer {
-    skua_time at;   /* when it is due; of no meaning while not set */
     uint64_t seq;   /* number of the setting, counted by struct skua_timers: breaks ties */
     uint32_t index; /* its place in the heap, counted from 1; 0 = not set */
 };
 
-/* One place of the heap. The time is repeated here: comparing stays in one cache line. */
+/* One place of the heap. The time is here: comparing stays in one cache line. */
 struct skua_timer_place {
-    skua_time at;
+    skua_time at; /* when the timer is due */
     struct skua_timer *timer;
 };
 
@@ -58,9 +57,10 @@ static inline bool skua_timer_is_set(const struct skua_timer *timer)
 }
 
 /* When `timer` is due, or SKUA_NEVER. */
-static inline skua_time skua_timer_deadline(const struct skua_timer *timer)
+static inline skua_time skua_timer_deadline(const struct skua_timers *timers,
+                                            const struct skua_timer *timer)
 {
-    return skua_timer_is_set(timer) ? timer->at : SKUA_NEVER;
+    return skua_timer_is_set(timer) ? timers->places[timer->index - 1].at : SKUA_NEVER;
 }
 
 /* The earliest deadline, or SKUA_NEVER. */

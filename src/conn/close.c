@@ -17,7 +17,7 @@
 /* TIME_WAIT packets name one packet number only, so that a record has a fixed size. */
 static void write_last_ack(struct skua_connection *c, struct skua_fill *fill)
 {
-    if (c->rx.largest_pn != UINT64_MAX) {
+    if (skua_replay_end(&c->rx.replay) != 0) {
         const struct skua_range newest = {.first = c->rx.acks.largest, .last = c->rx.acks.largest};
         fill->ack = skua_ack_frame_write(&fill->w, &newest, 1, 0, NULL) > 0;
     }

@@ -71,7 +71,6 @@ static struct skua_connection *make(struct skua_env *env, struct skua_settings *
     c->path = *path;
     c->is_server = is_server;
     c->state = SKUA_STATE_CLOSED;
-    c->rx.largest_pn = UINT64_MAX;
     c->tx.pace_at = SKUA_NEVER;
     c->tx.hold_until = SKUA_NEVER;
     c->close.fin_repeat_at = SKUA_NEVER;

@@ -62,7 +62,6 @@ struct skua_rx_state {
     struct skua_replay replay; /* which packet numbers were received */
     struct skua_acks acks;     /* what we owe the peer */
     uint64_t ack_sequence;     /* largest sequence of the peer's ACK_FREQUENCY, plus 1 */
-    uint64_t largest_pn;       /* largest received; UINT64_MAX = none */
 };
 
 struct skua_tx_state {

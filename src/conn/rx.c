@@ -12,12 +12,10 @@
 static enum skua_verdict take(struct skua_connection *c, const struct skua_opening *p, bool confirm,
                               uint8_t ecn, skua_time now)
 {
-    skua_replay_commit(&c->rx.replay, p->pn, &c->env->heap);
-    if (c->rx.largest_pn == UINT64_MAX || p->pn > c->rx.largest_pn) {
-        c->rx.largest_pn = p->pn;
-    } else {
+    if (p->pn < skua_replay_end(&c->rx.replay)) {
         c->count.packets_reordered++;
     }
+    skua_replay_commit(&c->rx.replay, p->pn, &c->env->heap);
     c->count.packets_received++;
     c->count.bytes_received += p->len;
     skua_timers_on_received(c, now);
@@ -44,7 +42,7 @@ static enum skua_verdict recv_sealed(struct skua_connection *c, const struct sku
                                      size_t pn_offset, skua_time now)
 {
     struct skua_opening p;
-    uint64_t expected = c->rx.largest_pn == UINT64_MAX ? 0 : c->rx.largest_pn + 1;
+    uint64_t expected = skua_replay_end(&c->rx.replay);
     enum skua_verdict verdict =
         skua_packet_unmask(&p, &c->keys, a->data, a->len, pn_offset, expected);
     if (verdict != SKUA_VERDICT_OK) {

@@ -69,7 +69,7 @@ static void compare(const struct subject *s)
     MODEL_CHECK(skua_timers_next(&s->timers) == (best == TIMERS ? SKUA_NEVER : s->model[best].at));
     for (size_t i = 0; i < TIMERS; i++) {
         MODEL_CHECK(skua_timer_is_set(&s->timer[i]) == s->model[i].set);
-        MODEL_CHECK(skua_timer_deadline(&s->timer[i]) ==
+        MODEL_CHECK(skua_timer_deadline(&s->timers, &s->timer[i]) ==
                     (s->model[i].set ? s->model[i].at : SKUA_NEVER));
     }
 }
