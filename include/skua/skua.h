@@ -462,7 +462,7 @@ struct skua_conn_stats {
     uint64_t pto_count; /* probe timeouts that fired */
     uint64_t congestion_events;
     uint64_t persistent_congestions;
-    uint64_t key_updates;
+    uint64_t key_updates; /* times the keys of sending changed, whichever side began */
     uint64_t mtu; /* present datagram size, UDP payload */
     uint64_t mtu_probes_sent, mtu_probes_lost, mtu_black_holes;
     uint64_t send_buffered; /* written, not yet acknowledged */

@@ -35,6 +35,7 @@ static void become_over(struct skua_connection *c)
         c->close.farewell->pto_ns = skua_recovery_pto(&c->recovery);
     }
     skua_dial_free(c);
+    c->count.key_updates = (uint32_t)c->keys.updates;
     skua_keys_wipe(&c->keys, c->env->cache);
     skua_recovery_deinit(&c->recovery);
     skua_acks_deinit(&c->rx.acks);

@@ -40,7 +40,7 @@ static void packet_stats(const struct skua_connection *c, struct skua_conn_stats
     out->pto_count = n->pto_count;
     out->congestion_events = n->congestion_events;
     out->persistent_congestions = n->persistent_congestions;
-    out->key_updates = n->key_updates;
+    out->key_updates = c->close.over ? n->key_updates : c->keys.updates;
 }
 
 static void stream_stats(const struct skua_connection *c, struct skua_conn_stats *out)

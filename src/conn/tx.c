@@ -259,7 +259,6 @@ static bool keys_ready(struct skua_connection *c, skua_time now)
     if ((c->tx.update_keys || skua_keys_update_due(&c->keys)) &&
         skua_keys_update(&c->keys, c->env->cache)) {
         c->tx.update_keys = false;
-        c->count.key_updates++;
         skua_conn_trace(c, SKUA_TRACE_KEY_PHASE,
                         SKUA_TRACE_ARGS(c->keys.tx_phase, skua_recovery_next_pn(&c->recovery), 1),
                         now);
