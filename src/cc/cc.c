@@ -23,14 +23,14 @@ uint64_t skua_cc_initial_window(uint32_t mtu)
 
 uint64_t skua_cc_window_rate(const struct skua_cc *cc)
 {
-    if (cc->rtt.smoothed_ns == 0) {
+    if (cc->smoothed_ns == 0) {
         return SKUA_CC_UNPACED;
     }
     uint64_t window = skua_cc_in_slow_start(cc) ? cc->cwnd * 2 : cc->cwnd + cc->cwnd / 4;
     if (window > SKUA_CC_UNPACED / SKUA_SEC) {
         return SKUA_CC_UNPACED;
     }
-    uint64_t rate = window * SKUA_SEC / cc->rtt.smoothed_ns;
+    uint64_t rate = window * SKUA_SEC / cc->smoothed_ns;
     return rate != 0 ? rate : 1;
 }
 
@@ -53,7 +53,7 @@ void skua_cc_init(struct skua_cc *cc, const struct skua_cc_ops *ops, uint32_t mt
 
 void skua_cc_on_rtt(struct skua_cc *cc, const struct skua_cc_rtt *rtt)
 {
-    cc->rtt = *rtt;
+    cc->smoothed_ns = rtt->smoothed_ns;
     refresh(cc);
 }
 
@@ -64,7 +64,7 @@ void skua_cc_on_sent(struct skua_cc *cc, const struct skua_cc_sent *sent, skua_t
 
 void skua_cc_on_ack(struct skua_cc *cc, const struct skua_cc_ack *ack, skua_time now)
 {
-    cc->rtt = ack->rtt;
+    cc->smoothed_ns = ack->rtt.smoothed_ns;
     cc->ops->on_ack(cc, ack, now);
     refresh(cc);
 }

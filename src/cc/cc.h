@@ -104,7 +104,7 @@ struct skua_cc {
     uint32_t persistent_events; /* persistent congestions so far */
     uint32_t undone_events;     /* reductions taken back */
     uint32_t mtu;               /* present datagram size, bytes */
-    struct skua_cc_rtt rtt;     /* as of the last ACK */
+    skua_time smoothed_ns;      /* RTT as of the last ACK; 0 = no sample yet */
     union skua_cc_state state;  /* the controller's own */
 };
 

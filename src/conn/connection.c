@@ -8,7 +8,7 @@
 #include "cc/newreno.h"
 #include "conn/internal.h"
 
-SKUA_STATIC_ASSERT(sizeof(struct skua_connection) <= 6144, "an idle connection stays small");
+SKUA_STATIC_ASSERT(sizeof(struct skua_connection) <= 3072, "an idle connection stays small");
 
 void skua_conn_params(struct skua_transport_params *out, const struct skua_settings *settings,
                       uint16_t max_udp_payload)

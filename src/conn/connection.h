@@ -93,7 +93,6 @@ struct skua_close_state {
     bool fin_acked;                 /* FIN_ACK received */
     bool fin_ack_due;               /* FIN_ACK is to be (re)sent */
     bool peer_fin;                  /* the peer's FIN frame received */
-    uint64_t peer_fin_pn;           /* lowest packet number that carried it */
     bool peer_complete;             /* ... and everything that it counts */
     bool released;                  /* the application called close */
     bool rst_due;                   /* a RST is the next and last thing to send */
@@ -101,13 +100,14 @@ struct skua_close_state {
     bool over;                      /* nothing more is sent either; keys are wiped */
     bool lost_memory;               /* borrowed bytes could not be kept: ends with INTERNAL */
     bool reported;                  /* CLOSED was polled */
+    bool remote, application;       /* who ended it, in which code space */
+    uint16_t reason_len;            /* bytes of `reason` */
     uint32_t fin_repeats;           /* for the backoff */
+    enum skua_err error;            /* why it ended */
+    uint64_t peer_fin_pn;           /* lowest packet number that carried it */
     skua_time fin_repeat_at;        /* SKUA_NEVER = not armed */
     skua_time deadline;             /* of close(); 0 = not yet set */
-    enum skua_err error;            /* why it ended */
-    bool remote, application;       /* who ended it, in which code space */
     uint64_t code, frame_type;      /* as in RST */
-    uint16_t reason_len;            /* bytes of `reason` */
     char *reason;                   /* text of RST, REASON_MAX + 1 bytes, or NULL */
     struct skua_farewell *farewell; /* what the record will repeat; NULL = nothing */
 };
@@ -119,9 +119,9 @@ struct skua_life {
     skua_time unacked_since; /* oldest time at which something has been unacknowledged; SKUA_NEVER =
                                 nothing */
     skua_time keepalive_at;  /* next probe; SKUA_NEVER = off */
-    uint32_t keepalive_sent; /* unanswered probes */
     skua_time hint_at;       /* an ICMP hint since the last authentic packet; SKUA_NEVER = none */
     enum skua_hint hint;     /* the worst of these */
+    uint32_t keepalive_sent; /* unanswered probes */
     skua_time idle_timeout_ns; /* agreed minimum; SKUA_NEVER = off */
     skua_time blocked_at; /* when to say again that credit is missing; SKUA_NEVER = not blocked */
     uint32_t blocked_repeats; /* times it was said since the last credit came: for the backoff */
@@ -151,8 +151,8 @@ struct skua_connection {
     bool accepted;                   /* the application took it (clients: from the start) */
     bool told;                       /* INCOMING was polled */
     uint8_t peer_ack_delay_exponent; /* the peer's parameter */
-    uint16_t peer_max_udp_payload;   /* the peer's parameter */
     uint8_t suite;                   /* enum skua_suite; 0 = not yet */
+    uint16_t peer_max_udp_payload;   /* the peer's parameter */
     uint32_t events;                 /* bits 1 << enum skua_event_type */
     struct skua_settings *settings;  /* held; shared with others */
     struct skua_id own_id;           /* dcid of packets to us */

@@ -73,10 +73,10 @@ struct skua_ack_result {
     bool largest_is_new;    /* the largest number of the ACK is newly acknowledged */
     uint64_t largest_pn;    /* largest newly acknowledged, or SKUA_SENT_NO_PN */
     skua_time largest_sent; /* when that one was sent */
-    uint32_t size_max; /* largest of the packets newly acknowledged, ACK-only ones included: it
-                          fitted through the path; bytes; MTU probes not counted */
-    bool rtt_sampled;  /* rtt was updated */
-    uint32_t mtu_probe;        /* size of an MTU probe newly acknowledged; 0 = none */
+    uint32_t size_max;      /* largest of the packets newly acknowledged, ACK-only ones included: it
+                               fitted through the path; bytes; MTU probes not counted */
+    bool rtt_sampled;       /* rtt was updated */
+    uint32_t mtu_probe;     /* size of an MTU probe newly acknowledged; 0 = none */
     uint64_t spurious_packets; /* had been declared lost, and were not; MTU probes not counted */
     uint64_t spurious_bytes;   /* of these */
     struct skua_rate_sample rate;
@@ -104,14 +104,12 @@ struct skua_recovery {
     struct skua_sent_map sent;
     struct skua_rtt rtt;           /* of the present path; skua_rtt_init on a new one */
     skua_time max_ack_delay_ns;    /* the peer's transport parameter */
-    bool confirmed;                /* handshake confirmed: the peer may delay ACKs */
     uint64_t lowest;               /* everything below is settled: acknowledged, lost or skipped */
     uint64_t largest_acked;        /* or SKUA_SENT_NO_PN */
     uint64_t bytes_in_flight;      /* sent, neither acknowledged nor lost; MTU probes not counted */
     uint64_t eliciting_in_flight;  /* packets */
     skua_time last_eliciting_sent; /* when; PTO counts from here */
     skua_time loss_time;           /* when `lowest` will be lost by time, or SKUA_NEVER */
-    uint32_t pto_count;            /* consecutive PTOs without an ACK */
     skua_time first_sample_time;   /* when RTT was first known, or SKUA_NEVER */
     skua_time outage_start;        /* when the first of an unbroken run of lost packets was sent, or
                                       SKUA_NEVER */
@@ -121,6 +119,7 @@ struct skua_recovery {
     uint64_t lost_tail;         /* its last */
     uint32_t lost_more;         /* next record of lost_head to hand out, or SKUA_SENT_NO_RECORD */
     bool lost_begun;            /* the inline record of lost_head was handed out */
+    bool confirmed;             /* handshake confirmed: the peer may delay ACKs */
     uint64_t delivered;         /* bytes acknowledged on this connection */
     uint64_t lost_total;        /* bytes declared lost on this connection */
     skua_time delivered_time;   /* when `delivered` last grew */
@@ -128,6 +127,7 @@ struct skua_recovery {
     uint64_t app_limited_until; /* `delivered` at which the app-limited phase ends; 0 = none */
     uint64_t skipped[SKUA_RECOVERY_SKIPPED]; /* skipped numbers, ring of the newest */
     uint32_t skipped_count;                  /* skips so far */
+    uint32_t pto_count;                      /* consecutive PTOs without an ACK */
 };
 
 void skua_recovery_init(struct skua_recovery *rec, struct skua_heap *heap);
