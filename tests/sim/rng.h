@@ -13,6 +13,8 @@ enum { SIM_CERTAIN = 1000000 };
 
 struct sim_rng {
     uint64_t state;
+    const uint8_t *script; /* a fuzzer's: draws come from it while it lasts; else NULL */
+    size_t script_len;
 };
 
 static inline uint64_t sim_mix(uint64_t z)
@@ -31,13 +33,24 @@ static inline uint64_t sim_rng_next(struct sim_rng *rng)
 /* An independent generator: number `which` of `seed`. */
 static inline struct sim_rng sim_rng_split(uint64_t seed, uint64_t which)
 {
-    return (struct sim_rng){sim_mix(seed ^ sim_mix(which + UINT64_C(0x2545f4914f6cdd1d)))};
+    return (struct sim_rng){.state = sim_mix(seed ^ sim_mix(which + UINT64_C(0x2545f4914f6cdd1d)))};
+}
+
+/* The next draw from a script: as few bytes as `n` needs, so that a fuzzer's change stays local. */
+static inline uint64_t sim_rng_scripted(struct sim_rng *rng, uint64_t n)
+{
+    uint64_t v = 0;
+    for (uint64_t rest = n - 1; rest != 0 && rng->script_len > 0; rest >>= 8) {
+        v = v << 8 | *rng->script++;
+        rng->script_len--;
+    }
+    return v % n;
 }
 
 /* 0 to n - 1; n is not 0. The bias of the plain remainder does not matter here. */
 static inline uint64_t sim_rng_below(struct sim_rng *rng, uint64_t n)
 {
-    return sim_rng_next(rng) % n;
+    return rng->script_len > 0 ? sim_rng_scripted(rng, n) : sim_rng_next(rng) % n;
 }
 
 /* first to last, both included. */

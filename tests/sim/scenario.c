@@ -374,23 +374,36 @@ static void finish(struct scenario *s)
     sim_app_verify(s->app);
 }
 
+static void run(struct scenario *s, enum sim_class class, struct sim_result *out)
+{
+    s->scale = class == SIM_LARGE ? 100 : 1;
+    s->least_window = UINT64_MAX;
+    s->w->replay = s->replay;
+    s->w->dump = dump;
+    skua_time start_at = s->w->now;
+    draw(s, class);
+    finish(s);
+    out->hash = s->w->hash;
+    out->took = s->w->now - start_at;
+    memcpy(out->counts, s->w->counts, sizeof out->counts);
+    sim_app_free(s->app);
+    sim_world_free(s->w);
+}
+
 void sim_scenario(enum sim_class class, uint64_t seed, bool verbose, struct sim_result *out)
 {
-    struct scenario s = {.w = sim_world_new(seed),
-                         .scale = class == SIM_LARGE ? 100 : 1,
-                         .least_window = UINT64_MAX};
+    struct scenario s = {.w = sim_world_new(seed)};
     (void)snprintf(s.replay, sizeof s.replay, "sim replay %s %llu -v",
                    class == SIM_LARGE ? "large" : "small", (unsigned long long)seed);
-    s.w->replay = s.replay;
     s.w->verbose = verbose;
-    s.w->dump = dump;
-    skua_time start_at = s.w->now;
-    draw(&s, class);
-    finish(&s);
-    out->hash = s.w->hash;
-    out->took = s.w->now - start_at;
-    memcpy(out->counts, s.w->counts, sizeof out->counts);
-    struct sim_world *w = s.w;
-    sim_app_free(s.app);
-    sim_world_free(w);
+    run(&s, class, out);
+}
+
+void sim_scenario_script(const uint8_t *script, size_t len)
+{
+    struct scenario s = {.w = sim_world_new(1)};
+    struct sim_result result;
+    s.w->rng.script = script;
+    s.w->rng.script_len = len;
+    run(&s, SIM_SMALL, &result);
 }

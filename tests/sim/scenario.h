@@ -18,5 +18,7 @@ struct sim_result {
 
 /* Runs the scenario; a failure ends the process (sim_fail). */
 void sim_scenario(enum sim_class class, uint64_t seed, bool verbose, struct sim_result *out);
+/* A small one whose draws come from `script` while it lasts. */
+void sim_scenario_script(const uint8_t *script, size_t len);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/time.h"
@@ -513,5 +512,5 @@ void sim_fail(struct sim_world *w, const char *format, ...)
         fprintf(stderr, "replay: %s\n", w->replay);
     }
     fflush(stderr);
-    _exit(3);
+    abort();
 }

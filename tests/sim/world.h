@@ -113,7 +113,7 @@ void sim_inject(struct sim_host *host, const struct skua_addr *from, const struc
 /* Runs until nothing is left to happen, or `until`; false when time ran out first. */
 bool sim_run(struct sim_world *world, skua_time until);
 
-/* Reports a failure with all that is known, and ends the process. */
+/* Reports a failure with all that is known, and aborts: fuzzers and debuggers stop there. */
 _Noreturn void sim_fail(struct sim_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,0 +1,188 @@
+/* A connection whose peer has the keys and does what it likes: the input's bytes become frames that
+ * authenticate. Whatever they say, no assertion is tripped, invariants hold, memory is bounded and
+ * comes back.
+ *
+ * The handshake is an honest one; then one endpoint falls silent, and packets are sealed with its
+ * keys. The first byte says which end is attacked. Then, again and again: an operation and a length,
+ * and so many bytes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "endpoint/endpoint.h"
+#include "packet/seal.h"
+#include "pair.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PACKET_MAX = 4096, OPERATIONS_MAX = 200, MEMORY_MAX = 8 << 20 };
+
+struct attack {
+    struct pair p;
+    struct side *victim, *attacker;
+    uint64_t pn; /* to be used next */
+};
+
+static struct skua_connection *keys_of(const struct side *s)
+{
+    return skua_endpoint_conn(s->host->ep, s->conn);
+}
+
+static void deliver(struct attack *a, const uint8_t *bytes, size_t len)
+{
+    const struct skua_addr from = sim_addr(a->attacker->host, 0);
+    const struct skua_addr to = sim_addr(a->victim->host, 0);
+    sim_inject(a->victim->host, &from, &to, bytes, len, a->p.w->now);
+}
+
+/* `frames` as a packet of the attacker's; `leap` numbers are left out before it. */
+static void forge(struct attack *a, const uint8_t *frames, size_t len, uint64_t leap)
+{
+    struct skua_connection *c = keys_of(a->attacker);
+    uint8_t packet[PACKET_MAX];
+    if (c == NULL || c->close.over) {
+        return;
+    }
+    a->pn += leap;
+    struct skua_writer w = skua_writer_of(packet, sizeof packet);
+    skua_data_header_write(&w, &c->peer_id, a->pn, skua_keys_tx_bit(&c->keys));
+    size_t header = skua_writer_len(&w);
+    skua_writer_copy(&w, frames, len);
+    SKUA_ASSERT(!w.failed);
+    const struct skua_sealing sealing = {.data = packet,
+                                         .header_len = header,
+                                         .len = skua_writer_len(&w),
+                                         .cap = sizeof packet,
+                                         .pn = a->pn};
+    size_t total = 0;
+    if (skua_packet_seal(&c->keys, c->env->cache, &sealing, &total)) {
+        a->pn++;
+        deliver(a, packet, total);
+    }
+}
+
+/* What the attacked application does of itself. */
+static void act(struct attack *a, const uint8_t *bytes, size_t len)
+{
+    static const uint8_t zeros[70000];
+    struct side *v = a->victim;
+    struct skua_endpoint *ep = v->host->ep;
+    size_t n;
+    skua_stream stream;
+    uint8_t what = len > 0 ? bytes[0] : 0;
+    size_t amount = len > 1 ? bytes[1] * (size_t)256 + (len > 2 ? bytes[2] : 0) : 1;
+    switch (what % 12) {
+    case 0:
+        if (skua_stream_open(ep, v->conn, what / 12 % 2, &stream) == SKUA_OK) {
+            v->stream = stream;
+        }
+        break;
+    case 1:
+        (void)skua_stream_write(ep, v->stream, zeros, amount, &n);
+        break;
+    case 2:
+        (void)skua_stream_lend(ep, v->stream, zeros, amount);
+        break;
+    case 3:
+        (void)skua_stream_finish(ep, v->stream);
+        break;
+    case 4:
+        (void)skua_stream_reset(ep, v->stream, amount);
+        break;
+    case 5:
+        (void)skua_stream_stop(ep, v->stream, amount);
+        break;
+    case 6:
+        (void)skua_stream_close(ep, v->stream);
+        break;
+    case 7:
+        v->drains = !v->drains;
+        break;
+    case 8:
+        (void)skua_conn_shutdown(ep, v->conn);
+        break;
+    case 9:
+        (void)skua_conn_close(ep, v->conn);
+        break;
+    case 10:
+        (void)skua_conn_update_keys(ep, v->conn);
+        break;
+    default:
+        if (amount > 60000) {
+            (void)skua_conn_abort(ep, v->conn, amount, "fuzzed");
+        } else {
+            (void)skua_conn_ping(ep, v->conn);
+        }
+        break;
+    }
+    side_kick(v);
+}
+
+static void operate(struct attack *a, uint8_t what, const uint8_t *bytes, size_t len)
+{
+    struct skua_connection *c = keys_of(a->attacker);
+    switch (what % 8) {
+    case 0:
+    case 1:
+    case 2:
+        forge(a, bytes, len, 0);
+        break;
+    case 3:
+        forge(a, bytes, len, what / 8u * UINT64_C(97));
+        break;
+    case 4:
+        act(a, bytes, len);
+        break;
+    case 5:
+        deliver(a, bytes, len);
+        break;
+    case 6:
+        pair_run(&a->p, (len > 0 ? bytes[0] : 1) * MS(1) * (what > 200 ? 1000 : 1));
+        break;
+    default:
+        if (c != NULL && !c->close.over && skua_keys_may_update(&c->keys)) {
+            (void)skua_keys_update(&c->keys, c->env->cache);
+        }
+        break;
+    }
+    pair_run(&a->p, SKUA_USEC * 100);
+    SIM_CHECK(a->p.w, a->victim->host->heap.used < MEMORY_MAX);
+    sim_oracle_turn(a->victim->host, true);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct attack a = {.pn = 0};
+    if (size < 2) {
+        return 0;
+    }
+    static const struct sim_link_config link = {.delay = SKUA_MSEC};
+    struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    config.max_recv_window = listen.conn.max_recv_window = 1 << 20;
+    config.idle_timeout_ns = listen.conn.idle_timeout_ns = SKUA_NEVER;
+    pair_init(&a.p, "", &link);
+    a.p.w->replay = "";
+    pair_listen(&a.p, &listen);
+    pair_dial(&a.p, &config);
+    pair_run(&a.p, MS(300));
+    bool at_server = (data[0] & 1) == 0;
+    a.victim = at_server ? &a.p.server : &a.p.client;
+    a.attacker = at_server ? &a.p.client : &a.p.server;
+    a.p.client.dark = a.p.server.dark = true;
+    const struct skua_connection *c = keys_of(a.attacker);
+    SIM_CHECK(a.p.w, c != NULL);
+    a.pn = c != NULL ? skua_recovery_next_pn(&c->recovery) + 1000 : 0;
+    size_t at = 1;
+    for (int i = 0; i < OPERATIONS_MAX && at + 2 <= size; i++) {
+        size_t len = data[at + 1];
+        uint8_t what = data[at];
+        at += 2;
+        len = len < size - at ? len : size - at;
+        operate(&a, what, data + at, len);
+        at += len;
+    }
+    pair_run(&a.p, SEC(1));
+    sim_world_free(a.p.w);
+    return 0;
+}
