@@ -10,7 +10,7 @@
 #   --coverage       instrumented build; report in build/coverage/report
 #   --fuzz SECONDS   each fuzz target in turn, SECONDS in all, starting from fuzz/corpus
 #
-# Warnings are errors where CI is set in the environment. SKUA_SIM_SCENARIOS sizes the simulator's tests.
+# Warnings are errors where CI is set in the environment. SKUA_SIM_SMALL and SKUA_SIM_LARGE size the simulator's tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/packages.sh
