@@ -46,7 +46,7 @@ def read(directory):
                 found = {"p50": p50, "p99": p99}
             elif received > 0 and sent > 0:
                 found = {"goodput": goodput, "cpu_send": cpu_send * 1e9 / sent, "cpu_recv": cpu_recv * 1e9 / received}
-                found["cpu"] = found["cpu_send"] + found["cpu_recv"]
+                found["per_cpu"] = 8 / max(found["cpu_send"], found["cpu_recv"])
             else:
                 continue
             runs.setdefault(setting, {}).setdefault(name, {})[int(number)] = found
@@ -85,7 +85,7 @@ def digest(runs):
             floor = name.replace("skua-", "floor-")
             if name.startswith("skua-") and floor in programs:
                 row["of_floor"] = ratio(rounds, programs[floor], main)
-                row["cpu_of_floor"] = ratio(rounds, programs[floor], "cpu") if main == "goodput" else None
+                row["per_cpu_of_floor"] = ratio(rounds, programs[floor], "per_cpu") if main == "goodput" else None
             if not name.startswith(("skua-", "floor-")):
                 for suite in ("aes", "aegis"):
                     skua = programs.get("skua-" + suite)
@@ -100,16 +100,18 @@ def with_note(text, *summaries):
 
 def goodput_table(rows):
     peers = any("skua_aes" in row or "skua_aegis" in row for row in rows.values())
-    lines = ["| program | goodput, Gbit/s | lowest to highest | CPU s/GB: sender + receiver | of its floor's goodput | "
-             "of its floor's CPU |" + (" Skua AES / AEGIS to this |" if peers else ""),
-             "|---|---:|---:|---:|---:|---:|" + ("---:|" if peers else "")]
+    lines = ["| program | goodput, Gbit/s | lowest to highest | CPU s/GB: sender + receiver | Gbit per CPU s, busier side | "
+             "goodput: part of its floor's | Gbit per CPU s: part of its floor's |" + (" Skua AES / AEGIS to this |" if peers else ""),
+             "|---|---:|---:|---:|---:|---:|---:|" + ("---:|" if peers else "")]
     for name, row in rows.items():
         speed = row["goodput"]
         cells = [LABELS[name], with_note(f"{speed['median'] / 1e9:.2f}", speed),
                  f"{speed['min'] / 1e9:.2f} to {speed['max'] / 1e9:.2f}",
                  f"{row['cpu_send']['median']:.3f} + {row['cpu_recv']['median']:.3f}",
+                 with_note(f"{row['per_cpu']['median']:.1f}", row["per_cpu"]),
                  with_note(f"**{row['of_floor']['median']:.2f}**", row["of_floor"]) if row.get("of_floor") else "",
-                 with_note(f"{row['cpu_of_floor']['median']:.2f}", row["cpu_of_floor"]) if row.get("cpu_of_floor") else ""]
+                 with_note(f"**{row['per_cpu_of_floor']['median']:.2f}**", row["per_cpu_of_floor"])
+                 if row.get("per_cpu_of_floor") else ""]
         if peers:
             times = [row.get("skua_" + suite) for suite in ("aes", "aegis")]
             cells.append(with_note(" / ".join(f"{t['median']:.2f}" if t else "-" for t in times), *times) if any(times) else "")
