@@ -49,15 +49,14 @@ void skua_hkdf_extract(struct skua_secret *prk, const void *salt, size_t salt_le
     skua_hmac(prk->bytes, salt, salt_len, ikm, ikm_len);
 }
 
-void skua_hkdf_expand(const struct skua_secret *prk, const void *info, size_t info_len, void *out,
-                      size_t len)
+static void expand(const crypto_auth_hmacsha256_state *keyed, const void *info, size_t info_len,
+                   void *out, size_t len)
 {
     SKUA_ASSERT(len <= (size_t)255 * SKUA_HASH_LEN);
     struct skua_writer w = skua_writer_of(out, len);
     struct skua_secret block; /* T(i) of RFC 5869 */
     for (uint8_t i = 1; skua_writer_left(&w) != 0; i++) {
-        crypto_auth_hmacsha256_state state;
-        (void)crypto_auth_hmacsha256_init(&state, prk->bytes, sizeof prk->bytes);
+        crypto_auth_hmacsha256_state state = *keyed;
         mac_add(&state, block.bytes, i == 1 ? 0 : sizeof block.bytes);
         mac_add(&state, info, info_len);
         mac_add(&state, &i, 1);
@@ -68,8 +67,36 @@ void skua_hkdf_expand(const struct skua_secret *prk, const void *info, size_t in
     skua_secret_wipe(&block);
 }
 
+void skua_hkdf_expand(const struct skua_secret *prk, const void *info, size_t info_len, void *out,
+                      size_t len)
+{
+    struct skua_hkdf hkdf;
+    skua_hkdf_init(&hkdf, prk);
+    expand(&hkdf.keyed, info, info_len, out, len);
+    skua_hkdf_wipe(&hkdf);
+}
+
+void skua_hkdf_init(struct skua_hkdf *hkdf, const struct skua_secret *prk)
+{
+    (void)crypto_auth_hmacsha256_init(&hkdf->keyed, prk->bytes, sizeof prk->bytes);
+}
+
+void skua_hkdf_wipe(struct skua_hkdf *hkdf)
+{
+    sodium_memzero(hkdf, sizeof *hkdf);
+}
+
 void skua_hkdf_label(const struct skua_secret *prk, const char *label, const void *context,
                      size_t context_len, void *out, size_t len)
+{
+    struct skua_hkdf hkdf;
+    skua_hkdf_init(&hkdf, prk);
+    skua_hkdf_derive(&hkdf, label, context, context_len, out, len);
+    skua_hkdf_wipe(&hkdf);
+}
+
+void skua_hkdf_derive(const struct skua_hkdf *hkdf, const char *label, const void *context,
+                      size_t context_len, void *out, size_t len)
 {
     size_t label_len = strlen(label);
     SKUA_ASSERT(label_len <= LABEL_MAX && context_len <= CONTEXT_MAX && len <= UINT16_MAX);
@@ -82,7 +109,7 @@ void skua_hkdf_label(const struct skua_secret *prk, const char *label, const voi
     skua_writer_u8(&w, (uint8_t)context_len);
     skua_writer_copy(&w, context, context_len);
     SKUA_ASSERT(!w.failed);
-    skua_hkdf_expand(prk, info, skua_writer_len(&w), out, len);
+    expand(&hkdf->keyed, info, skua_writer_len(&w), out, len);
 }
 
 void skua_kdf_noise(const struct skua_secret *ck, const void *input, size_t len,

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sodium.h>
+
 #define SKUA_HASH_LEN 32
 
 /* 32 secret bytes of key derivation. Secret: skua_secret_wipe. */
@@ -30,8 +32,20 @@ void skua_hkdf_extract(struct skua_secret *prk, const void *salt, size_t salt_le
 void skua_hkdf_expand(const struct skua_secret *prk, const void *info, size_t info_len, void *out,
                       size_t len);
 
+/* A secret made ready for several labels: the HMAC's key is hashed once. Secret: skua_hkdf_wipe. */
+struct skua_hkdf {
+    crypto_auth_hmacsha256_state keyed; /* the key's blocks are in it */
+};
+
+void skua_hkdf_init(struct skua_hkdf *hkdf, const struct skua_secret *prk);
+void skua_hkdf_wipe(struct skua_hkdf *hkdf);
+
 /* The labelled expansion above. `label` is our own text of at most 32 characters; `context_len` at
- * most 64. */
+ * most 64. `out` may be the secret. */
+void skua_hkdf_derive(const struct skua_hkdf *hkdf, const char *label, const void *context,
+                      size_t context_len, void *out, size_t len);
+
+/* The same for one label. */
 void skua_hkdf_label(const struct skua_secret *prk, const char *label, const void *context,
                      size_t context_len, void *out, size_t len);
 

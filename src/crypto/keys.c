@@ -11,22 +11,29 @@
 /* --- derivation */
 
 static void derive_key(struct skua_aead_key *key, struct skua_aead_cache *cache,
-                       const struct skua_suite_info *suite, const struct skua_secret *secret)
+                       const struct skua_suite_info *suite, const struct skua_hkdf *secret)
 {
     memset(key, 0, sizeof *key);
     key->id = skua_aead_next_id(cache);
     key->suite = suite->suite;
-    skua_hkdf_label(secret, "key", &suite->suite, 1, key->key, suite->key_len);
-    skua_hkdf_label(secret, "iv", &suite->suite, 1, key->iv, suite->nonce_len);
+    skua_hkdf_derive(secret, "key", &suite->suite, 1, key->key, suite->key_len);
+    skua_hkdf_derive(secret, "iv", &suite->suite, 1, key->iv, suite->nonce_len);
 }
 
-/* The secret of the phase after `secret`'s takes its place. */
-static void advance(struct skua_secret *secret)
+/* The key of `secret`'s phase, and where `hp` is not NULL the header key; the secret of the phase
+ * after it takes the place of `secret`. */
+static void derive_phase(struct skua_keys *keys, struct skua_aead_cache *cache,
+                         struct skua_aead_key *key, struct skua_secret *secret,
+                         struct skua_hp_key *hp)
 {
-    struct skua_secret next;
-    skua_hkdf_label(secret, "ku", NULL, 0, next.bytes, sizeof next.bytes);
-    *secret = next;
-    skua_secret_wipe(&next);
+    struct skua_hkdf hkdf;
+    skua_hkdf_init(&hkdf, secret);
+    derive_key(key, cache, keys->suite, &hkdf);
+    if (hp != NULL) {
+        skua_hkdf_derive(&hkdf, "hp", NULL, 0, hp->bytes, sizeof hp->bytes);
+    }
+    skua_hkdf_derive(&hkdf, "ku", NULL, 0, secret->bytes, sizeof secret->bytes);
+    skua_hkdf_wipe(&hkdf);
 }
 
 static struct skua_aead_key *rx_slot(struct skua_keys *keys, uint64_t phase)
@@ -70,14 +77,9 @@ void skua_keys_init(struct skua_keys *keys, struct skua_aead_cache *cache, uint8
     SKUA_ASSERT(keys->suite != NULL);
     keys->tx_next = initiator ? *to_responder : *to_initiator;
     keys->rx_next = initiator ? *to_initiator : *to_responder;
-    skua_hkdf_label(&keys->tx_next, "hp", NULL, 0, keys->tx_hp.bytes, sizeof keys->tx_hp.bytes);
-    skua_hkdf_label(&keys->rx_next, "hp", NULL, 0, keys->rx_hp.bytes, sizeof keys->rx_hp.bytes);
-    derive_key(&keys->tx, cache, keys->suite, &keys->tx_next);
-    advance(&keys->tx_next);
-    for (uint64_t phase = 0; phase < 2; phase++) {
-        derive_key(rx_slot(keys, phase), cache, keys->suite, &keys->rx_next);
-        advance(&keys->rx_next);
-    }
+    derive_phase(keys, cache, &keys->tx, &keys->tx_next, &keys->tx_hp);
+    derive_phase(keys, cache, rx_slot(keys, 0), &keys->rx_next, &keys->rx_hp);
+    derive_phase(keys, cache, rx_slot(keys, 1), &keys->rx_next, NULL);
     keys->rx_first_pn = UINT64_MAX;
     keys->rx_prev_until = SKUA_NEVER;
 }
@@ -109,8 +111,7 @@ const struct skua_aead_key *skua_keys_tx(struct skua_keys *keys, uint64_t pn)
 static void advance_tx(struct skua_keys *keys, struct skua_aead_cache *cache)
 {
     skua_aead_key_wipe(&keys->tx, cache);
-    derive_key(&keys->tx, cache, keys->suite, &keys->tx_next);
-    advance(&keys->tx_next);
+    derive_phase(keys, cache, &keys->tx, &keys->tx_next, NULL);
     keys->tx_phase++;
     keys->tx_first_pn = keys->tx_next_pn;
     keys->tx_sealed = 0;
@@ -159,8 +160,7 @@ static enum skua_code advance_rx(struct skua_keys *keys, struct skua_aead_cache 
     keys->rx_first_pn = pn;
     keys->rx_max = pn;
     keys->rx_ack_sent = false;
-    derive_key(rx_slot(keys, keys->rx_phase + 1), cache, keys->suite, &keys->rx_next);
-    advance(&keys->rx_next);
+    derive_phase(keys, cache, rx_slot(keys, keys->rx_phase + 1), &keys->rx_next, NULL);
     if (answer) {
         advance_tx(keys, cache);
     }
