@@ -3,8 +3,8 @@
  * comes back.
  *
  * The handshake is an honest one; then one endpoint falls silent, and packets are sealed with its
- * keys. The first byte says which end is attacked. Then, again and again: an operation and a length,
- * and so many bytes. */
+ * keys. The first byte says which end is attacked. Then, again and again: an operation and a
+ * length, and so many bytes. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* The simulator with the input as its scenario: hosts, links, faults and what both applications do are
- * drawn from its bytes. Both endpoints are honest; everything that tests/sim watches is watched. */
+/* The simulator with the input as its scenario: hosts, links, faults and what both applications do
+ * are drawn from its bytes. Both endpoints are honest; everything that tests/sim watches is
+ * watched. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -302,6 +302,21 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
     SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_ESTATE);
 }
 
+/* What the applications write, twice over for both ends of a transfer; up to two blocks in excess
+ * for each direction of a stream; and what connections and their packets take. */
+static void bound_memory(struct scenario *s, uint64_t bytes, uint32_t conns)
+{
+    uint64_t most = (UINT64_C(3) << 20) + conns * (UINT64_C(256) << 10) + 4 * bytes;
+    for (const struct sim_conn *c = s->app->conns; c != NULL; c = c->next) {
+        for (unsigned uni = 0; uni < 2; uni++) {
+            most += (c->plan.streams[uni] + c->peer_plan.streams[uni]) * UINT64_C(20000);
+        }
+    }
+    for (unsigned i = 0; i < s->w->hosts; i++) {
+        s->w->host[i].oracle.memory_max = s->w->host[i].oracle.memory_base + most;
+    }
+}
+
 static void draw(struct scenario *s, enum sim_class class)
 {
     struct sim_world *w = s->w;
@@ -333,6 +348,7 @@ static void draw(struct scenario *s, enum sim_class class)
         struct sim_host *from = &w->host[1 + sim_rng_below(rng, clients)];
         draw_conn(s, from, psk, secret, label, bytes / conns);
     }
+    bound_memory(s, bytes, conns);
     sim_at(w, s->heal_at, heal, s);
     if (sim_rng_chance(rng, 200000)) {
         for (uint64_t n = sim_rng_between(rng, 1, 4); n > 0; n--) {
