@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "endpoint/endpoint.h"
 #include "pair.h"
@@ -55,22 +56,39 @@ static const struct field stream[] = {
     FIELD(skua_stream, recv, "receiving side: state, window, blocks"),
 };
 
-static void print_fields(const char *type, const struct field *fields, size_t count, size_t size)
+static void print_fields(FILE *to, const char *type, const struct field *fields, size_t count,
+                         size_t size)
 {
-    (void)printf("| `struct %s` | %zu | |\n|---|---|---|\n", type, size);
+    (void)fprintf(to, "| `struct %s` | %zu | |\n|---|---|---|\n", type, size);
     for (size_t i = 0; i < count; i++) {
         size_t end = i + 1 < count ? fields[i + 1].offset : size;
         bench_check(fields[i].offset < end, "fields.c does not follow the order of the struct");
-        (void)printf("| `%s` | %zu | %s |\n", fields[i].name, end - fields[i].offset,
-                     fields[i].use);
+        (void)fprintf(to, "| `%s` | %zu | %s |\n", fields[i].name, end - fields[i].offset,
+                      fields[i].use);
     }
 }
 
-void bench_fields_print(void)
+void bench_fields_print(FILE *to)
 {
-    print_fields("skua_connection", connection, sizeof connection / sizeof connection[0],
+    print_fields(to, "skua_connection", connection, sizeof connection / sizeof connection[0],
                  sizeof(struct skua_connection));
-    (void)printf("\n");
-    print_fields("skua_stream", stream, sizeof stream / sizeof stream[0],
+    (void)fprintf(to, "\n");
+    print_fields(to, "skua_stream", stream, sizeof stream / sizeof stream[0],
                  sizeof(struct skua_stream));
+}
+
+bool bench_fields_check(const char *path)
+{
+    static char page[1 << 16];
+    static char wanted[1 << 14];
+    FILE *file = fopen(path, "r");
+    bench_check(file != NULL, "the page with the tables cannot be read");
+    size_t len = fread(page, 1, sizeof page - 1, file);
+    (void)fclose(file);
+    page[len] = '\0';
+    FILE *to = fmemopen(wanted, sizeof wanted, "w");
+    bench_check(to != NULL, "memory");
+    bench_fields_print(to);
+    (void)fclose(to);
+    return strstr(page, wanted) != NULL;
 }

@@ -1,7 +1,8 @@
 /* What a connection costs while it does nothing: bytes and wake-ups.
  *
  *   idle [--json] [--minutes N] [CONNECTIONS ...]      default: 60 minutes, 1 100 10000 100000
- *   idle --fields                                      a connection's bytes, as a Markdown table
+ *   idle --fields                  a connection's bytes member by member, as Markdown tables
+ *   idle --check PAGE              whether a page has these tables
  *
  * For each number of connections, each with one open stream on which a few bytes went each way:
  * allocator bytes per connection half-open, idle and active, at the server and at the client; bytes
@@ -273,12 +274,18 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--json") == 0) {
             json = true;
         } else if (strcmp(argv[i], "--fields") == 0) {
-            bench_fields_print();
+            bench_fields_print(stdout);
+            return 0;
+        } else if (strcmp(argv[i], "--check") == 0 && i + 1 < argc) {
+            bench_check(bench_fields_check(argv[i + 1]),
+                        "the tables are out of date: put in what `idle --fields` prints");
             return 0;
         } else if (strcmp(argv[i], "--minutes") == 0 && i + 1 < argc) {
             minutes = (unsigned)strtoul(argv[++i], NULL, 10);
         } else {
-            bench_check(false, "usage: idle [--json] [--minutes N] [--fields] [CONNECTIONS ...]");
+            bench_check(
+                false,
+                "usage: idle [--json] [--minutes N] [CONNECTIONS ...] | --fields | --check PAGE");
         }
     }
     if (!json) {

@@ -12,3 +12,9 @@ foreach(name idle handshake)
   endif()
 endforeach()
 target_sources(bench_idle PRIVATE fields.c)
+
+if(SKUA_BUILD_TESTS AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+  enable_testing() # the tests' folder, which does that for all others, comes later
+  add_test(NAME docs.idle COMMAND bench_idle --check ${PROJECT_SOURCE_DIR}/docs/performance-idle.md)
+  set_tests_properties(docs.idle PROPERTIES LABELS docs)
+endif()

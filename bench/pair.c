@@ -141,6 +141,9 @@ static void handle(struct bench_pair *pair, int who, const struct skua_event *ev
     case SKUA_EVENT_CLOSED:
         host->closed++;
         host->failed += event->error != SKUA_OK ? 1 : 0;
+        if (event->error != SKUA_OK) {
+            (void)fprintf(stderr, "bench: a connection ended: %s\n", skua_strerror(event->error));
+        }
         break;
     default:
         break;
@@ -211,7 +214,7 @@ void bench_pair_run(struct bench_pair *pair, skua_time until)
     for (;;) {
         bench_pair_flush(pair);
         skua_time next = next_of(pair);
-        if (next > until || pair->now > until) {
+        if (next > pair->now && (next > until || pair->now > until)) {
             pair->now = pair->now > until ? pair->now : until;
             return;
         }
