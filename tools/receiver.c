@@ -233,8 +233,8 @@ static void submit_store(struct inlet *inlet)
 static void pump_inlet(struct inlet *inlet)
 {
     if (!drain_stream(inlet)) {
-        skua_session_fail(inlet->receiver->session, SKUA_FILE_ABORT_PROTOCOL,
-                          "a data stream broke off");
+        skua_session_broke_off(inlet->receiver->session, SKUA_FILE_ABORT_PROTOCOL,
+                               "a data stream broke off");
         return;
     }
     submit_store(inlet);
@@ -281,7 +281,7 @@ static void done_store(struct skua_job *job)
         return;
     }
     if (!give_verdicts(receiver, &inlet->outcomes)) {
-        skua_session_fail(session, SKUA_FILE_ABORT_INTERNAL, "out of memory");
+        skua_session_broke_off(session, SKUA_FILE_ABORT_INTERNAL, "out of memory");
         return;
     }
     if (inlet->ending) {
@@ -356,7 +356,7 @@ static void done_finish(struct skua_job *job)
     const size_t len = skua_file_put_done(record, sizeof record, &receiver->done);
     ok = ok && skua_file_control_send(&session->control, record, len);
     if (!ok) {
-        skua_session_fail(session, SKUA_FILE_ABORT_INTERNAL, "out of memory");
+        skua_session_broke_off(session, SKUA_FILE_ABORT_INTERNAL, "out of memory");
         return;
     }
     skua_session_finish(session);

@@ -238,7 +238,7 @@ static void send_sent(struct skua_sender *sender)
     session->progress.all_sent = true;
     session->ops->totals(session, &totals);
     if (!skua_file_control_send(&session->control, record, len)) {
-        skua_session_fail(session, SKUA_FILE_ABORT_INTERNAL, "control stream broken off");
+        skua_session_broke_off(session, SKUA_FILE_ABORT_INTERNAL, "control stream broken off");
     }
 }
 
@@ -264,7 +264,8 @@ void skua_sender_pump(struct skua_sender *sender)
     for (size_t i = 0; i < LANES; i++) {
         struct lane *lane = &sender->lanes[i];
         if (!pump_lane(lane)) {
-            skua_session_fail(sender->session, SKUA_FILE_ABORT_PROTOCOL, "a data stream broke off");
+            skua_session_broke_off(sender->session, SKUA_FILE_ABORT_PROTOCOL,
+                                   "a data stream broke off");
             return;
         }
         finished = finished && lane->finished;
@@ -366,7 +367,7 @@ static void done_measure(struct skua_job *job)
     session->ops->totals(session, &measure->totals);
     const size_t len = skua_file_put_totals(record, sizeof record, &measure->totals);
     if (!skua_file_control_send(&session->control, record, len)) {
-        skua_session_fail(session, SKUA_FILE_ABORT_INTERNAL, "control stream broken off");
+        skua_session_broke_off(session, SKUA_FILE_ABORT_INTERNAL, "control stream broken off");
     }
 }
 

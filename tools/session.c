@@ -94,6 +94,16 @@ void skua_session_fail(struct skua_session *session, enum skua_file_abort code, 
     }
 }
 
+void skua_session_broke_off(struct skua_session *session, enum skua_file_abort code,
+                            const char *why)
+{
+    enum skua_state state;
+    const enum skua_err err = skua_conn_state(session->ep, session->conn, &state);
+    if (err == SKUA_OK && state != SKUA_STATE_CLOSED) {
+        skua_session_fail(session, code, why);
+    }
+}
+
 void skua_session_finish(struct skua_session *session)
 {
     session->finished = true;
@@ -293,7 +303,7 @@ static void on_readable(struct skua_session *session, skua_stream stream)
         return;
     }
     if (!skua_file_control_read(&session->control, on_record, session)) {
-        skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL, "control stream broken off");
+        skua_session_broke_off(session, SKUA_FILE_ABORT_PROTOCOL, "control stream broken off");
     }
 }
 
@@ -301,7 +311,7 @@ static void on_writable(struct skua_session *session, skua_stream stream)
 {
     if (stream == session->control.stream) {
         if (!skua_file_control_flush(&session->control)) {
-            skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL, "control stream broken off");
+            skua_session_broke_off(session, SKUA_FILE_ABORT_PROTOCOL, "control stream broken off");
         } else if (session->receiver != NULL) {
             skua_receiver_pump(session->receiver);
         }

@@ -142,5 +142,9 @@ bool skua_session_job_done(struct skua_session *session);
 void skua_session_outcome(struct skua_session *session, const struct skua_outcome *outcome,
                           bool here);
 void skua_session_fail(struct skua_session *session, enum skua_file_abort code, const char *why);
+/* A stream refuses what is asked of it. Where the connection is over, the reason comes with CLOSED,
+ * which is still to be polled; else it is a failure like others. */
+void skua_session_broke_off(struct skua_session *session, enum skua_file_abort code,
+                            const char *why);
 
 #endif
