@@ -474,7 +474,7 @@ static void old_keys_leave_the_cache(void **state)
     struct fixture f;
     uint8_t text[32] = {0};
     if ((skua_suites_available() & SKUA_SUITE_AES_256_GCM) == 0) {
-        skip();
+        skip(); /* no AES in hardware: the suite does not exist here */
     }
     start(&f, SKUA_SUITE_AES_256_GCM);
     settle(&f);
