@@ -189,11 +189,15 @@ struct skua_config {
     size_t max_conns;                  /* connections at a time; 0 = 65,536 */
     uint16_t max_udp_payload; /* largest datagram to send or receive: 1,200 to 65,507; 0 = 65,507 */
     uint8_t suites; /* bit set of enum skua_suite allowed; 0 = all that this machine has */
+    const uint8_t *reset_key; /* 32 secret bytes from which the tokens of stateless resets are made;
+                                 copied; the same after a restart and in all workers of a server.
+                                 NULL = derived from `key` */
 };
 #define SKUA_CONFIG_INIT                                                                           \
     {                                                                                              \
-        sizeof(struct skua_config), NULL, NULL, NULL, NULL, 0, 0, 0                                \
+        sizeof(struct skua_config), NULL, NULL, NULL, NULL, 0, 0, 0, NULL                          \
     }
+#define SKUA_RESET_KEY_LEN 32
 
 enum skua_suite {
     SKUA_SUITE_CHACHA20_POLY1305 = 1, /* everywhere */

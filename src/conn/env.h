@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "conn/outbox.h"
 #include "crypto/aead.h"
+#include "crypto/kdf.h"
 #include "crypto/keypair.h"
 
 struct skua_env {
@@ -19,6 +20,7 @@ struct skua_env {
     struct skua_aead_cache *cache; /* expanded cipher states of busy connections */
     struct skua_blocks blocks;     /* stream buffers */
     struct skua_keypair identity;  /* own static key */
+    struct skua_secret reset_key;  /* makes the reset tokens of own ids */
     uint8_t hash_key[16];          /* keys every hash table */
     uint16_t max_udp_payload;      /* largest datagram to send or receive */
     uint8_t suites;                /* ciphers allowed, bits of enum skua_suite */

@@ -1,4 +1,4 @@
-/* BLAKE2b and HMAC in the forms of crypto/tag.h. */
+/* BLAKE2b in the forms of crypto/tag.h. */
 #include "crypto/tag.h"
 
 #include <string.h>
@@ -6,7 +6,6 @@
 #include <sodium.h>
 
 #include "base/assert.h"
-#include "crypto/kdf.h"
 
 void skua_tag(uint8_t out[SKUA_TAG_LEN], const char *label, const void *data, size_t len)
 {
@@ -23,20 +22,6 @@ void skua_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPR
 {
     int failed = crypto_generichash(out, SKUA_TAG_LEN, data, len, key, SKUA_FINGERPRINT_KEY_LEN);
     SKUA_ASSERT(failed == 0);
-}
-
-void skua_reset_token(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
-                      const void *id, size_t id_len)
-{
-    uint8_t mac[crypto_auth_hmacsha256_BYTES];
-    crypto_auth_hmacsha256_state state;
-    (void)crypto_auth_hmacsha256_init(&state, key, SKUA_FINGERPRINT_KEY_LEN);
-    (void)crypto_auth_hmacsha256_update(&state, (const unsigned char *)"reset", 5);
-    (void)crypto_auth_hmacsha256_update(&state, id, id_len);
-    (void)crypto_auth_hmacsha256_final(&state, mac);
-    memcpy(out, mac, SKUA_TAG_LEN);
-    sodium_memzero(&state, sizeof state);
-    sodium_memzero(mac, sizeof mac);
 }
 
 bool skua_tag_equal(const uint8_t a[SKUA_TAG_LEN], const uint8_t b[SKUA_TAG_LEN])

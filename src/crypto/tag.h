@@ -18,11 +18,6 @@ void skua_tag(uint8_t out[SKUA_TAG_LEN], const char *label, const void *data, si
 void skua_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
                       const void *data, size_t len);
 
-/* The stateless reset token of a connection id: first 16 bytes of HMAC-SHA256(key, "reset" ‖ id).
- */
-void skua_reset_token(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
-                      const void *id, size_t id_len);
-
 /* Equality in constant time. */
 bool skua_tag_equal(const uint8_t a[SKUA_TAG_LEN], const uint8_t b[SKUA_TAG_LEN]);
 

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "crypto/reset.h"
 #include "crypto/suite.h"
 
 /* Blocks of stream buffers kept for reuse while nobody needs them: 1 MiB. */
@@ -31,6 +32,11 @@ static void init_env(struct skua_env *env, const struct skua_config *config)
         env->trace = *config->trace;
     }
     skua_keypair_init(&env->identity, config->key);
+    if (config->reset_key != NULL) {
+        memcpy(env->reset_key.bytes, config->reset_key, sizeof env->reset_key.bytes);
+    } else {
+        skua_reset_key_derive(&env->reset_key, config->key);
+    }
     skua_blocks_init(&env->blocks, &env->heap, SKUA_STREAM_BLOCK, BLOCKS_KEPT);
     skua_rng_fill(&env->rng, env->hash_key, sizeof env->hash_key);
     env->max_udp_payload =
