@@ -490,7 +490,7 @@ struct skua_endpoint_stats {
     uint64_t memory_peak;
     uint64_t datagrams_received, bytes_received;
     uint64_t datagrams_sent, bytes_sent;
-    uint64_t verdicts[32]; /* datagrams by what became of them; names by skua_verdict_name */
+    uint64_t verdicts[64]; /* datagrams by what became of them; names by skua_verdict_name */
 };
 SKUA_API void skua_endpoint_stats(const struct skua_endpoint *ep, struct skua_endpoint_stats *out);
 /* Name of a verdict's counter, as "bad_auth"; NULL beyond the last. The list:
