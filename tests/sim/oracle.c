@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/trace.h"
 #include "endpoint/endpoint.h"
 #include "world.h"
@@ -153,45 +154,71 @@ struct skua_trace sim_oracle_sink(struct sim_host *host)
 void sim_oracle_deinit(struct sim_oracle *o)
 {
     free(o->known);
+    free(o->places);
     o->known = NULL;
+    o->places = NULL;
 }
 
-static bool place(const struct skua_addr *peer, unsigned *host, unsigned *socket)
+static uint64_t hash_addr(const struct skua_addr *addr)
 {
-    *host = peer->ip[3] - 1u;
-    *socket = peer->port - (unsigned)SIM_PORT;
-    return *host < 8 && *socket < 8;
+    uint64_t hash = addr->port;
+    for (size_t i = 0; i < sizeof addr->ip; i++) {
+        hash = sim_mix(hash + addr->ip[i]);
+    }
+    return hash;
+}
+
+static struct sim_place *find_place(struct sim_oracle *o, const struct skua_addr *addr)
+{
+    size_t i = hash_addr(addr) & (o->place_cap - 1);
+    while (o->places[i].addr.family != SKUA_FAMILY_NONE &&
+           !skua_addr_equal(&o->places[i].addr, addr)) {
+        i = (i + 1) & (o->place_cap - 1);
+    }
+    return &o->places[i];
+}
+
+static struct sim_place *place_of(struct sim_oracle *o, const struct skua_addr *addr)
+{
+    if (o->place_count * 2 >= o->place_cap) {
+        struct sim_place *old = o->places;
+        size_t cap = o->place_cap;
+        o->place_cap = cap != 0 ? cap * 2 : 16;
+        o->places = calloc(o->place_cap, sizeof *o->places);
+        SKUA_ASSERT(o->places != NULL);
+        for (size_t i = 0; i < cap; i++) {
+            if (old[i].addr.family != SKUA_FAMILY_NONE) {
+                *find_place(o, &old[i].addr) = old[i];
+            }
+        }
+        free(old);
+    }
+    struct sim_place *p = find_place(o, addr);
+    if (p->addr.family == SKUA_FAMILY_NONE) {
+        p->addr = *addr;
+        o->place_count++;
+    }
+    return p;
 }
 
 void sim_oracle_received(struct sim_host *host, const struct skua_addr *peer, size_t len)
 {
-    unsigned h, s;
-    if (place(peer, &h, &s)) {
-        host->oracle.address[h][s].in += len;
-    }
+    place_of(&host->oracle, peer)->in += len;
 }
 
 void sim_oracle_sent(struct sim_host *host, const struct skua_addr *peer, size_t len)
 {
-    unsigned h, s;
-    if (!place(peer, &h, &s)) {
-        return;
-    }
-    host->oracle.address[h][s].out += len;
-    if (!host->oracle.address[h][s].proven &&
-        host->oracle.address[h][s].out > 3 * host->oracle.address[h][s].in) {
+    struct sim_place *p = place_of(&host->oracle, peer);
+    p->out += len;
+    if (!p->proven && p->out > 3 * p->in) {
         sim_fail(host->world, "host %u: %llu bytes to an unproven address that sent %llu",
-                 host->index, (unsigned long long)host->oracle.address[h][s].out,
-                 (unsigned long long)host->oracle.address[h][s].in);
+                 host->index, (unsigned long long)p->out, (unsigned long long)p->in);
     }
 }
 
 void sim_oracle_proven(struct sim_host *host, const struct skua_addr *peer)
 {
-    unsigned h, s;
-    if (place(peer, &h, &s)) {
-        host->oracle.address[h][s].proven = true;
-    }
+    place_of(&host->oracle, peer)->proven = true;
 }
 
 static void check_connection(struct sim_host *host, const struct skua_connection *c)

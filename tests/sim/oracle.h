@@ -21,13 +21,18 @@ struct sim_known {
     uint64_t packets; /* sent */
 };
 
+/* An address of somebody else's. */
+struct sim_place {
+    struct skua_addr addr; /* family NONE = empty */
+    uint64_t in, out;      /* bytes */
+    bool proven;           /* a connection from there has been authenticated, or we called it */
+};
+
 struct sim_oracle {
     struct sim_known *known; /* hash table of connections by handle */
     size_t known_cap, known_count;
-    struct {
-        uint64_t in, out; /* bytes */
-        bool proven;      /* a connection from there has been authenticated, or we called it */
-    } address[8][8];      /* by host and socket of the peer */
+    struct sim_place *places; /* hash table of the addresses of others */
+    size_t place_cap, place_count;
     uint64_t memory_base; /* of the idle endpoint */
     uint64_t memory_max;  /* most it may use; 0 = not checked */
     uint64_t transitions; /* seen */

@@ -330,6 +330,12 @@ static void draw(struct scenario *s, enum sim_class class)
     }
     s->server = &w->host[0];
     for (unsigned i = 1; i <= clients; i++) {
+        if (sim_rng_chance(rng, 300000)) {
+            const struct sim_nat_config nat = {.symmetric = sim_rng_chance(rng, 300000),
+                                               .open = sim_rng_chance(rng, 300000)};
+            sim_host_nat(&w->host[i], &nat);
+            w->counts[SIM_COUNT_NAT]++;
+        }
         sim_world_connect(w, s->server, &w->host[i], &s->link);
     }
     s->app = sim_app_new(w);

@@ -203,10 +203,20 @@ struct skua_path sim_path(const struct sim_host *from, unsigned socket, const st
         .socket = socket, .local = sim_addr(from, socket), .remote = sim_addr(to, 0)};
 }
 
+void sim_host_nat(struct sim_host *host, const struct sim_nat_config *config)
+{
+    sim_nat_init(&host->nat, host->index, config);
+}
+
+/* A host behind a NAT can be reached by the NAT's address only. */
 static struct sim_host *host_of(struct sim_world *w, const struct skua_addr *addr)
 {
-    unsigned index = addr->ip[3] - 1u;
-    return addr->ip[0] == 10 && index < w->hosts ? &w->host[index] : NULL;
+    unsigned index = sim_nat_host_of(addr);
+    bool by_nat = index < w->hosts;
+    if (!by_nat) {
+        index = addr->ip[0] == 10 ? addr->ip[3] - 1u : w->hosts;
+    }
+    return index < w->hosts && w->host[index].nat.on == by_nat ? &w->host[index] : NULL;
 }
 
 /* --- datagrams --- */
@@ -241,6 +251,9 @@ void sim_inject(struct sim_host *host, const struct skua_addr *from, const struc
 static void offer(struct sim_host *host, struct sim_datagram *d)
 {
     struct sim_world *w = host->world;
+    if (host->nat.on) {
+        sim_nat_out(&host->nat, d);
+    }
     struct sim_host *to = host_of(w, &d->to);
     struct sim_fate fate = {.copies = 0};
     if (to != NULL) {
@@ -462,6 +475,11 @@ static void turn(struct sim_host *host)
 
 static void arrive(struct sim_host *host, struct sim_datagram *d)
 {
+    if (host->nat.on && !sim_nat_in(&host->nat, d)) {
+        host->world->counts[SIM_COUNT_NAT_DROP]++;
+        free(d);
+        return;
+    }
     d->next = NULL;
     if (host->in_last != NULL) {
         host->in_last->next = d;

@@ -13,6 +13,7 @@
 #include "counts.h"
 #include "heap.h"
 #include "link.h"
+#include "nat.h"
 #include "oracle.h"
 #include "rng.h"
 
@@ -52,6 +53,7 @@ struct sim_host {
     struct sim_rng rng;        /* the endpoint's randomness */
     struct sim_rng driver_rng; /* the driver's moods */
     struct sim_oracle oracle;
+    struct sim_nat nat; /* between it and everybody else, where it is on */
     struct sim_datagram *in_first, *in_last;
     skua_time wake_at;   /* SKUA_NEVER = asleep */
     uint64_t wake_id;    /* of the event that is meant */
@@ -98,7 +100,10 @@ void sim_world_connect(struct sim_world *world, struct sim_host *a, struct sim_h
                        const struct sim_link_config *config);
 struct sim_link *sim_link_between(struct sim_host *from, struct sim_host *to);
 
-/* The address of a host's socket, and the path from one to another. */
+/* Puts a NAT before the host; `config` may be NULL. Before anything is sent. */
+void sim_host_nat(struct sim_host *host, const struct sim_nat_config *config);
+
+/* The address of a host's socket, and the path from one to another (which is not behind a NAT). */
 struct skua_addr sim_addr(const struct sim_host *host, unsigned socket);
 struct skua_path sim_path(const struct sim_host *from, unsigned socket, const struct sim_host *to);
 
