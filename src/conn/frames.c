@@ -147,8 +147,9 @@ enum skua_code skua_frames_recv(struct skua_connection *c, struct skua_frame_ori
             code = SKUA_CODE_PROTOCOL;
         }
         if (code == SKUA_CODE_NO_ERROR && has_effect(c, info)) {
-            skua_conn_trace(c, SKUA_TRACE_FRAME_RECEIVED, SKUA_TRACE_ARGS(frame.type, origin->pn),
-                            now);
+            if (skua_trace_on(&c->env->trace)) {
+                skua_watch_frame(c, SKUA_TRACE_FRAME_RECEIVED, &frame, now);
+            }
             code = recv_frame(c, origin, &frame, now);
         }
         if (code != SKUA_CODE_NO_ERROR) {

@@ -55,6 +55,14 @@ struct skua_frame_origin {
 enum skua_code skua_frames_recv(struct skua_connection *c, struct skua_frame_origin *origin,
                                 const uint8_t *frames, size_t len, skua_time now);
 
+/* --- watch.c: what a trace sink hears of frames; called only where there is one */
+
+void skua_watch_frame(const struct skua_connection *c, enum skua_trace_type type,
+                      const struct skua_frame *frame, skua_time now);
+/* Those of a packet that is about to be sealed. */
+void skua_watch_frames_sent(const struct skua_connection *c, const uint8_t *frames, size_t len,
+                            skua_time now);
+
 /* --- fate.c */
 
 enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack_frame *ack,

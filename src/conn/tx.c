@@ -135,6 +135,9 @@ size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *
         .cap = (size_t)(fill->w.end - buf) + tag,
         .pn = skua_recovery_next_pn(&c->recovery),
     };
+    if (skua_trace_on(&c->env->trace)) {
+        skua_watch_frames_sent(c, fill->w.begin, skua_writer_len(&fill->w), now);
+    }
     if (fill->ack) {
         skua_keys_on_ack_sent(&c->keys, c->rx.acks.largest);
     }

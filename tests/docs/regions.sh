@@ -1,17 +1,19 @@
 #!/bin/sh
 # Parts of the documentation that are made from something else.
 #
-#   regions.sh check|update ROOT DOCS_TABLES FILE...
+#   regions.sh check|update ROOT DOCS_TABLES BEHAVIOUR FILE...
 #
 # In a Markdown file, the lines between
 #     <!-- table: NAME -->    and    <!-- end -->    are what the program DOCS_TABLES prints for NAME
 #     <!-- file: PATH -->     and    <!-- end -->    are the file PATH as a block of code
+#     <!-- ladder: NAME -->   and    <!-- end -->    are the exchange of test NAME, drawn by the program BEHAVIOUR
+#     <!-- behaviour: WHAT --> and   <!-- end -->    are what that program prints for WHAT
 # `check` fails, with a diff, where they are not; `update` rewrites them. A file without any such
 # part is an error: somebody must have removed the marks.
 set -eu
 
-mode=$1 root=$2 tables=$3
-shift 3
+mode=$1 root=$2 tables=$3 behaviour=$4
+shift 4
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 status=0
@@ -24,6 +26,12 @@ content() { # KIND ARGUMENT
         cat "$root/$2"
         printf '```\n'
         ;;
+    ladder)
+        printf '```\n'
+        "$behaviour" ladder "$2"
+        printf '```\n'
+        ;;
+    behaviour) "$behaviour" "$2" ;;
     *) return 1 ;;
     esac
 }
@@ -37,7 +45,7 @@ rewrite() { # FILE
             [ -n "$inside" ] || { echo "$1: end without a beginning" >&2; return 1; }
             inside=
             ;;
-        '<!-- table: '*' -->' | '<!-- file: '*' -->')
+        '<!-- table: '*' -->' | '<!-- file: '*' -->' | '<!-- ladder: '*' -->' | '<!-- behaviour: '*' -->')
             [ -z "$inside" ] || { echo "$1: no end of: $inside" >&2; return 1; }
             inside=$line
             parts=$((parts + 1))

@@ -74,6 +74,7 @@ static bool live(const char *name, bool at_server, uint64_t nth, bool for_good)
     config.close_timeout_ns = SEC(5);
     pair_listen(&p, NULL);
     p.server.closes = true;
+    p.server.plain = true;
     victim->host->heap.fail_at = victim->host->heap.requests + nth;
     victim->host->heap.fail_on = for_good;
     enum skua_err err = skua_conn_connect(p.client.host->ep, &path, &config, &p.client.conn);

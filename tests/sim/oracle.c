@@ -139,6 +139,9 @@ static void on_trace(void *user, const struct skua_trace_event *e)
     if (host->observe != NULL) {
         host->observe(host->observe_arg, e);
     }
+    if (world->tap.trace != NULL) {
+        world->tap.trace(world->tap.arg, host, e);
+    }
     if (e->type == SKUA_TRACE_STATE) {
         check_transition(host, e);
     } else if (e->type == SKUA_TRACE_PACKET_SENT) {

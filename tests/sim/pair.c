@@ -8,12 +8,22 @@
 #include "base/assert.h"
 #include "base/trace.h"
 
+uint8_t side_byte(uint64_t offset)
+{
+    return (uint8_t)(offset * 7 + (offset >> 8) * 13 + (offset >> 16));
+}
+
 static void read_all(struct side *s, skua_stream stream)
 {
     uint8_t buf[16384];
     for (;;) {
         size_t n = 0;
+        struct skua_stream_info info = {.read = 0};
+        (void)skua_stream_info(s->host->ep, stream, &info);
         enum skua_err err = skua_stream_read(s->host->ep, stream, buf, sizeof buf, &n);
+        for (size_t i = 0; i < n; i++) {
+            SIM_CHECK(s->pair->w, s->plain || buf[i] == side_byte(info.read + i));
+        }
         s->received += n;
         if (err == SKUA_OK) {
             continue;
@@ -29,12 +39,15 @@ static void read_all(struct side *s, skua_stream stream)
 
 static void write_more(struct side *s)
 {
-    static const uint8_t zeros[65536];
+    uint8_t bytes[16384];
     while (s->stream != 0 && s->written < s->to_write) {
         uint64_t left = s->to_write - s->written;
         size_t n = 0;
-        size_t len = left < sizeof zeros ? (size_t)left : sizeof zeros;
-        if (skua_stream_write(s->host->ep, s->stream, zeros, len, &n) != SKUA_OK) {
+        size_t len = left < sizeof bytes ? (size_t)left : sizeof bytes;
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = side_byte(s->written + i);
+        }
+        if (skua_stream_write(s->host->ep, s->stream, bytes, len, &n) != SKUA_OK) {
             return;
         }
         s->written += n;
@@ -49,6 +62,9 @@ static void on_event(struct sim_host *host, const struct skua_event *e)
     struct side *s = host->user;
     s->events[e->type]++;
     s->at[e->type] = host->world->now;
+    if (s->heard != NULL) {
+        s->heard(s, e);
+    }
     switch (e->type) {
     case SKUA_EVENT_INCOMING:
         s->conn = e->conn;
@@ -129,15 +145,20 @@ static void side_init(struct pair *p, struct side *s, const struct sim_host_conf
     s->drains = true;
 }
 
+void pair_replay(struct pair *p, const char *command, const char *name)
+{
+    static char replay[128];
+    (void)snprintf(replay, sizeof replay, "%s %s", command, name);
+    p->w->replay = replay;
+}
+
 void pair_init_drivers(struct pair *p, const char *name, const struct sim_link_config *link,
                        const struct sim_host_config *client, const struct sim_host_config *server)
 {
     static const struct sim_link_config ideal = {.delay = 10 * SKUA_MSEC};
-    static char replay[128];
     memset(p, 0, sizeof *p);
-    (void)snprintf(replay, sizeof replay, "sim_cases %s", name);
     p->w = sim_world_new(1);
-    p->w->replay = replay;
+    pair_replay(p, "sim_cases", name);
     p->w->verbose = getenv("SKUA_SIM_VERBOSE") != NULL;
     side_init(p, &p->server, server);
     side_init(p, &p->client, client);
@@ -157,6 +178,7 @@ void pair_init(struct pair *p, const char *name, const struct sim_link_config *l
 void pair_listen(struct pair *p, const struct skua_listen_config *config)
 {
     SIM_CHECK(p->w, skua_endpoint_listen(p->server.host->ep, config) == SKUA_OK);
+    p->server.listens = true;
 }
 
 void pair_dial(struct pair *p, const struct skua_conn_config *config)
@@ -204,6 +226,30 @@ void side_send(struct side *s, unsigned kind, uint64_t bytes)
     s->finished = false;
     s->finishes = true;
     write_more(s);
+    side_kick(s);
+}
+
+void side_write(struct side *s, uint64_t bytes)
+{
+    if (s->stream == 0) {
+        SIM_CHECK(s->pair->w,
+                  skua_stream_open(s->host->ep, s->conn, SKUA_STREAM_BIDI, &s->stream) == SKUA_OK);
+    }
+    s->to_write += bytes;
+    write_more(s);
+    side_kick(s);
+}
+
+void side_finish(struct side *s)
+{
+    s->finishes = true;
+    write_more(s);
+    side_kick(s);
+}
+
+void side_read(struct side *s)
+{
+    read_all(s, s->stream);
     side_kick(s);
 }
 

@@ -1,5 +1,6 @@
 /* Two hosts and a link, for tests that follow a script: each side records what happened to it, and
- * does the simple things by itself (accepts, reads, writes so many bytes). */
+ * does the simple things by itself (accepts, reads, writes so many bytes). Streams carry a pattern
+ * that the reader compares. */
 #ifndef SKUA_TESTS_SIM_PAIR_H
 #define SKUA_TESTS_SIM_PAIR_H
 
@@ -18,9 +19,11 @@ struct side {
     struct pair *pair;
     struct sim_host *host;
     skua_conn conn;
+    bool listens;       /* pair_listen was called */
     skua_stream stream; /* the one that was opened or reported last */
     /* what it does by itself */
     bool accepts, drains; /* take connections; read and throw away what arrives */
+    bool plain;           /* what it reads is not the pattern: do not compare */
     bool closes;          /* close when the peer has finished */
     uint64_t to_write;    /* bytes for `stream` in all */
     bool finishes;        /* ... and then its end */
@@ -39,6 +42,7 @@ struct side {
     unsigned sent_count;
     uint64_t drop_next; /* datagrams of its that the link will lose */
     bool dark;          /* the link loses all of them */
+    void (*heard)(struct side *s, const struct skua_event *event); /* may be NULL */
 };
 
 struct pair {
@@ -50,6 +54,8 @@ struct pair {
 void pair_init(struct pair *p, const char *name, const struct sim_link_config *link);
 void pair_init_drivers(struct pair *p, const char *name, const struct sim_link_config *link,
                        const struct sim_host_config *client, const struct sim_host_config *server);
+/* What a failure says of how to run it again. */
+void pair_replay(struct pair *p, const char *command, const char *name);
 void pair_listen(struct pair *p, const struct skua_listen_config *config); /* NULL: defaults */
 void pair_dial(struct pair *p, const struct skua_conn_config *config);     /* NULL: defaults */
 /* Listens and connects with defaults, until both sides are established. */
@@ -68,8 +74,16 @@ void pair_run(struct pair *p, skua_time duration);
         }                                                                                          \
     } while (0)
 void pair_step(struct pair *p); /* a millisecond passes */
+/* Byte `offset` of every stream that a side writes. */
+uint8_t side_byte(uint64_t offset);
 /* Opens a stream and writes to it `bytes`, with its end. */
 void side_send(struct side *s, unsigned kind, uint64_t bytes);
+/* Writes `bytes` more on `s->stream` (a bidirectional one is opened where there is none), without
+ * its end; later, its end. */
+void side_write(struct side *s, uint64_t bytes);
+void side_finish(struct side *s);
+/* Reads what there is on `s->stream`. */
+void side_read(struct side *s);
 void side_close(struct side *s);
 void side_shutdown(struct side *s);
 void side_stats(struct side *s, struct skua_conn_stats *out);

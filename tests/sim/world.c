@@ -259,6 +259,9 @@ static void offer(struct sim_host *host, struct sim_datagram *d)
     if (to != NULL) {
         struct sim_link *link = sim_link_between(host, to);
         sim_link_offer(link, d, w->now, &fate, w->counts);
+        if (w->tap.sent != NULL) {
+            w->tap.sent(w->tap.arg, host, d, &fate);
+        }
         for (unsigned i = 0; i < fate.copies; i++) {
             struct sim_datagram *copy = copy_datagram(d);
             for (unsigned k = 0; i == 0 && k < fate.flips; k++) {
@@ -301,6 +304,9 @@ static void transmit(struct sim_host *host, const struct skua_tx *tx)
         w->counts[SIM_COUNT_REFUSED_SEND]++;
         skua_endpoint_send_result(host->ep, tx, EMSGSIZE, w->now);
         return;
+    }
+    if (w->tap.batch != NULL) {
+        w->tap.batch(w->tap.arg, host, (tx->len + tx->segment_size - 1) / tx->segment_size);
     }
     struct skua_addr from = sim_addr(host, tx->path.socket);
     struct held *held = NULL;

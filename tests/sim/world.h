@@ -62,9 +62,21 @@ struct sim_host {
     skua_time spin_at;
     uint64_t turns;
     uint8_t *room; /* for skua_endpoint_send */
-    /* A test's own look at the trace; may be NULL. */
+    /* The program's look at the trace; may be NULL. */
     void (*observe)(void *arg, const struct skua_trace_event *event);
     void *observe_arg;
+};
+
+/* A test's own eyes and hands; members may be NULL. */
+struct sim_tap {
+    /* Something was traced. */
+    void (*trace)(void *arg, struct sim_host *host, const struct skua_trace_event *event);
+    /* So many datagrams are about to leave; what they carry has just been traced, in this order. */
+    void (*batch)(void *arg, struct sim_host *from, size_t datagrams);
+    /* One of them is on the link, and this will become of it, unless the tap changes it. */
+    void (*sent)(void *arg, struct sim_host *from, const struct sim_datagram *datagram,
+                 struct sim_fate *fate);
+    void *arg;
 };
 
 typedef void (*sim_call)(void *arg);
@@ -84,6 +96,7 @@ struct sim_world {
     uint64_t counts[SIM_COUNTS];
     uint64_t hash; /* of everything that was traced */
     bool verbose;
+    struct sim_tap tap;
     void *user;                            /* of the scenario */
     const char *replay;                    /* command that repeats this run */
     void (*dump)(struct sim_world *world); /* says more when something failed; may be NULL */

@@ -1,0 +1,350 @@
+/* See record.h. What a packet carries is known from the trace: the frames come before their packet,
+ * the packets of a batch in the order in which they leave. What was sealed and not sent (a record's
+ * copy of a RST) comes before what was, so that of too many the last ones count. */
+#include "record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/trace.h"
+#include "base/verdict.h"
+#include "ladder.h"
+
+enum {
+    EVENTS_MAX = 20000, /* what comes later is counted and not kept */
+    TRACED_MAX = 4096,  /* packets sealed in one batch */
+    FAULTS_MAX = 64,
+    KINDS = KIND_WITH_FRAME + 256
+};
+
+/* Of one host: what was traced and is not on the link yet. */
+struct traced {
+    struct packet packets[TRACED_MAX];
+    size_t first, count;
+    struct packet open; /* its frames so far */
+    unsigned sent[KINDS];
+    skua_time last_arrival; /* of what left so far */
+};
+
+static struct {
+    struct pair *pair;
+    skua_time start;
+    bool stopped;
+    struct ladder_event *events;
+    size_t count, cap;
+    struct fault faults[FAULTS_MAX];
+    size_t fault_count;
+    struct traced traced[2]; /* by index of the host */
+    uint64_t half_open;
+} r;
+
+static struct side *side_of(const struct sim_host *host)
+{
+    return host == r.pair->client.host ? &r.pair->client
+                                       : (host == r.pair->server.host ? &r.pair->server : NULL);
+}
+
+static struct ladder_event *add(struct side *s)
+{
+    if (r.stopped || r.count == EVENTS_MAX) {
+        return NULL;
+    }
+    if (r.count == r.cap) {
+        r.cap = r.cap != 0 ? r.cap * 2 : 256;
+        r.events = realloc(r.events, r.cap * sizeof *r.events);
+        SKUA_ASSERT(r.events != NULL);
+    }
+    struct ladder_event *e = &r.events[r.count++];
+    memset(e, 0, sizeof *e);
+    e->side = s;
+    e->at = r.pair->w->now - r.start;
+    return e;
+}
+
+void record_note(struct side *s, const char *text)
+{
+    struct ladder_event *e = add(s);
+    if (e != NULL) {
+        (void)snprintf(e->note, sizeof e->note, "%s", text);
+    }
+}
+
+/* --- the trace --- */
+
+static void on_frame(struct packet *p, const uint64_t *args)
+{
+    if (args[0] != PADDING && p->frame_count < FRAMES_KEPT) {
+        p->frames[p->frame_count++] = (struct wire_frame){args[0], args[1], args[2], args[3]};
+    }
+}
+
+static void on_packet(struct traced *t, const uint64_t *args)
+{
+    SKUA_ASSERT(t->first + t->count < TRACED_MAX);
+    struct packet *p = &t->packets[t->first + t->count++];
+    *p = t->open;
+    p->kind = (unsigned)args[0];
+    p->pn = p->kind == SYN ? UINT64_MAX : args[1];
+    memset(&t->open, 0, sizeof t->open);
+}
+
+/* The datagram that `host` drops now is the one that arrived now and has this size. */
+static void on_dropped(const struct side *receiver, const uint64_t *args, skua_time at)
+{
+    for (size_t i = r.count; i-- > 0;) {
+        struct packet *p = r.events[i].is_packet ? &r.events[i].packet : NULL;
+        if (p == NULL || p->from == receiver || p->size != args[1]) {
+            continue;
+        }
+        for (unsigned k = 0; k < p->copies; k++) {
+            if (p->arrived[k] == at && p->verdict[k] == SKUA_VERDICT_OK) {
+                p->verdict[k] = (unsigned)args[0];
+                return;
+            }
+        }
+    }
+}
+
+static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_event *e)
+{
+    (void)arg;
+    struct side *s = side_of(host);
+    if (s == NULL) {
+        return;
+    }
+    struct traced *t = &r.traced[host->index];
+    switch ((enum skua_trace_type)e->type) {
+    case SKUA_TRACE_FRAME_SENT:
+        on_frame(&t->open, e->args);
+        break;
+    case SKUA_TRACE_PACKET_SENT:
+        on_packet(t, e->args);
+        break;
+    case SKUA_TRACE_DROPPED:
+        on_dropped(s, e->args, e->time - r.start);
+        break;
+    case SKUA_TRACE_STATE:
+        record_note(s, skua_state_name((enum skua_state)e->args[1]));
+        break;
+    case SKUA_TRACE_PACKET_RECEIVED:
+    case SKUA_TRACE_PACKET_ACKED:
+    case SKUA_TRACE_PACKET_LOST:
+    case SKUA_TRACE_FRAME_RECEIVED:
+    case SKUA_TRACE_RTT:
+    case SKUA_TRACE_CWND:
+    case SKUA_TRACE_TIMER:
+    case SKUA_TRACE_KEY_PHASE:
+    case SKUA_TRACE_MTU:
+    case SKUA_TRACE_CLOSED:
+        break;
+    }
+}
+
+static void on_batch(void *arg, struct sim_host *host, size_t datagrams)
+{
+    (void)arg;
+    if (side_of(host) == NULL) {
+        return;
+    }
+    struct traced *t = &r.traced[host->index];
+    if (t->count == 0) { /* an answer, which no connection sealed */
+        t->first = 0;
+    }
+    while (t->count > datagrams) {
+        t->first++;
+        t->count--;
+    }
+}
+
+/* --- the wire --- */
+
+static bool is_of_kind(const struct packet *p, unsigned kind)
+{
+    if (kind == ANY || kind == p->kind) {
+        return true;
+    }
+    for (unsigned i = 0; kind >= KIND_WITH_FRAME && i < p->frame_count; i++) {
+        uint64_t type = p->frames[i].type;
+        if (WITH(type) == kind || (kind == WITH(STREAM) && type == STREAM_END)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The packet that goes with a datagram. */
+static void identify(struct packet *p, struct traced *t, const struct sim_datagram *d)
+{
+    bool is_long = d->len > 0 && (d->bytes[0] & SKUA_FIRST_LONG) != 0;
+    memset(p, 0, sizeof *p);
+    if (t->count > 0) {
+        *p = t->packets[t->first++];
+        t->count--;
+    } else if (is_long) {
+        p->kind = d->bytes[0] >> 2 & 15u;
+        p->pn = UINT64_MAX;
+    } else {
+        p->kind = DATA;
+        p->sealed_before = true;
+        p->pn = UINT64_MAX;
+    }
+    if (t->count == 0) {
+        t->first = 0;
+    }
+}
+
+static void apply(struct fault *f, const struct sim_datagram *d, struct sim_fate *fate)
+{
+    switch (f->what) {
+    case FAULT_DROP:
+        fate->copies = 0;
+        break;
+    case FAULT_DELAY:
+        fate->at[0] += f->time;
+        break;
+    case FAULT_DUPLICATE:
+        if (fate->copies == 1) {
+            fate->at[fate->copies++] = fate->at[0] + f->time;
+        }
+        break;
+    case FAULT_CORRUPT:
+        fate->flips = 3;
+        break;
+    case FAULT_KEEP:
+        f->kept->len = d->len < sizeof f->kept->bytes ? d->len : sizeof f->kept->bytes;
+        memcpy(f->kept->bytes, d->bytes, f->kept->len);
+        break;
+    }
+}
+
+static void count_kinds(struct traced *t, const struct packet *p)
+{
+    t->sent[ANY]++;
+    t->sent[p->kind]++;
+    bool seen[256] = {false};
+    for (unsigned i = 0; i < p->frame_count; i++) {
+        unsigned type = (unsigned)p->frames[i].type & 0xff;
+        if (type == STREAM_END && !seen[STREAM]) {
+            seen[STREAM] = true;
+            t->sent[WITH(STREAM)]++;
+        }
+        if (!seen[type]) {
+            seen[type] = true;
+            t->sent[WITH(type)]++;
+        }
+    }
+}
+
+/* A server's first answer to a SYN is when SYN_RCVD begins. */
+static void note_half_open(struct side *s, const struct packet *p)
+{
+    if (p->kind == SYN_ACK) {
+        struct skua_endpoint_stats stats;
+        skua_endpoint_stats(s->host->ep, &stats);
+        if (stats.half_open > r.half_open) {
+            record_note(s, skua_state_name(SKUA_STATE_SYN_RCVD));
+        }
+        r.half_open = stats.half_open;
+    }
+}
+
+static void on_sent(void *arg, struct sim_host *host, const struct sim_datagram *d,
+                    struct sim_fate *fate)
+{
+    (void)arg;
+    struct side *s = side_of(host);
+    if (s == NULL) {
+        return;
+    }
+    struct traced *t = &r.traced[host->index];
+    struct packet p;
+    identify(&p, t, d);
+    p.from = s;
+    for (size_t i = 0; i < r.fault_count; i++) {
+        struct fault *f = &r.faults[i];
+        if (f->from == s && is_of_kind(&p, f->kind)) {
+            f->seen++;
+            if (f->seen >= f->first && f->seen - f->first < f->count) {
+                apply(f, d, fate);
+            }
+        }
+    }
+    note_half_open(s, &p);
+    count_kinds(t, &p);
+    struct ladder_event *e = add(s);
+    if (e == NULL) {
+        return;
+    }
+    p.size = d->len;
+    p.at = e->at;
+    p.copies = fate->copies;
+    p.damaged = fate->flips > 0;
+    for (unsigned i = 0; i < p.copies; i++) {
+        p.arrived[i] = fate->at[i] - r.start;
+    }
+    e->is_packet = true;
+    e->packet = p;
+    /* Whatever left earlier and arrives later was overtaken. */
+    for (size_t i = r.count - 1; p.copies > 0 && i-- > 0 && t->last_arrival > p.arrived[0];) {
+        struct packet *old = &r.events[i].packet;
+        if (r.events[i].is_packet && old->from == s && old->copies > 0) {
+            old->late = old->late || old->arrived[0] > p.arrived[0];
+        }
+    }
+    if (p.copies > 0 && p.arrived[0] > t->last_arrival) {
+        t->last_arrival = p.arrived[0];
+    }
+}
+
+/* --- asking --- */
+
+const struct packet *record_packet(const struct side *s, unsigned kind, unsigned nth)
+{
+    for (size_t i = 0; i < r.count; i++) {
+        const struct packet *p = &r.events[i].packet;
+        if (r.events[i].is_packet && p->from == s && is_of_kind(p, kind) && --nth == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+unsigned record_count(const struct side *s, unsigned kind)
+{
+    return r.traced[s->host->index].sent[kind];
+}
+
+void record_fault(const struct fault *fault)
+{
+    SKUA_ASSERT(r.fault_count < FAULTS_MAX && fault->first > 0);
+    r.faults[r.fault_count++] = *fault;
+}
+
+void record_draw(FILE *out)
+{
+    ladder_draw(out, r.events, r.count, &r.pair->client);
+}
+
+/* --- life --- */
+
+void record_begin(struct pair *p)
+{
+    SKUA_ASSERT(r.pair == NULL);
+    r.pair = p;
+    r.start = p->w->now;
+    p->w->tap =
+        (struct sim_tap){.trace = on_trace, .batch = on_batch, .sent = on_sent, .arg = NULL};
+}
+
+void record_stop(void)
+{
+    r.stopped = true;
+    r.fault_count = 0;
+}
+
+void record_end(void)
+{
+    free(r.events);
+    memset(&r, 0, sizeof r);
+}
