@@ -170,6 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     a.victim = at_server ? &a.p.server : &a.p.client;
     a.attacker = at_server ? &a.p.client : &a.p.server;
     a.p.client.dark = a.p.server.dark = true;
+    a.p.client.plain = a.p.server.plain = true; /* the attacker writes what it likes */
     const struct skua_connection *c = keys_of(a.attacker);
     SIM_CHECK(a.p.w, c != NULL);
     a.pn = c != NULL ? skua_recovery_next_pn(&c->recovery) + 1000 : 0;

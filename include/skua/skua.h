@@ -243,16 +243,31 @@ struct skua_conn_config {
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32
 
+/* When a listener answers a SYN with RETRY: it keeps and computes nothing then, and the client
+ * needs one more round trip, by which it proves its address (RFC 9000 §8.1.2; what TCP's SYN
+ * cookies are for). */
+enum skua_retry_mode {
+    SKUA_RETRY_UNDER_PRESSURE = 0, /* over one of the watermarks below */
+    SKUA_RETRY_NEVER = 1, /* SYNs that find no room are dropped; their repeats may find some */
+    SKUA_RETRY_ALWAYS = 2
+};
+
 /* A listener's settings. */
 struct skua_listen_config {
     size_t size;                  /* sizeof(struct skua_listen_config) */
     struct skua_conn_config conn; /* for each accepted connection; `server_key` is not used */
     uint32_t backlog;     /* established and not yet accepted; 0 = 128 (TCP's accept queue) */
     uint32_t syn_backlog; /* half-open entries; 0 = 4,096 (TCP's SYN queue) */
+    enum skua_retry_mode retry;
+    uint32_t retry_half_open;  /* half-open entries from which on addresses must be proven; 0 = half
+                                  of syn_backlog */
+    uint32_t retry_handshakes; /* handshakes per second beyond which addresses must be proven; 0 =
+                                  1,000 */
 };
 #define SKUA_LISTEN_CONFIG_INIT                                                                    \
     {                                                                                              \
-        sizeof(struct skua_listen_config), SKUA_CONN_CONFIG_INIT, 0, 0                             \
+        sizeof(struct skua_listen_config), SKUA_CONN_CONFIG_INIT, 0, 0, SKUA_RETRY_UNDER_PRESSURE, \
+            0, 0                                                                                   \
     }
 
 /* Makes an endpoint. SKUA_EINVAL for a config out of range, SKUA_ENOMEM, SKUA_EINTERNAL
@@ -289,7 +304,8 @@ struct skua_rx {
  * UDP_SEGMENT sends them. */
 struct skua_tx {
     uint8_t *data;       /* in: room */
-    size_t cap;          /* in: bytes of room; at least the endpoint's max_udp_payload */
+    size_t cap;          /* in: bytes of room; at least the endpoint's max_udp_payload, and 1,456:
+                            the longest SYN, one with a server's token in it */
     size_t max_segments; /* in: most datagrams to put there (1 where the socket has no GSO); at most
                             64 */
     struct skua_path path;
@@ -467,7 +483,7 @@ struct skua_conn_stats {
     uint64_t congestion_events;
     uint64_t persistent_congestions;
     uint64_t key_updates; /* times the keys of sending changed, whichever side began */
-    uint64_t mtu; /* present datagram size, UDP payload */
+    uint64_t mtu;         /* present datagram size, UDP payload */
     uint64_t mtu_probes_sent, mtu_probes_lost, mtu_black_holes;
     uint64_t send_buffered; /* written, not yet acknowledged */
     uint64_t recv_buffered; /* received, not yet read */

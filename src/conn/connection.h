@@ -1,10 +1,9 @@
 /* A connection: one struct, cut by verb. Each nested struct belongs to one file of this folder,
  * which alone writes it.
  *
- *   dial.c      SYN_SENT: SYN, SYN_ACK, REFUSE, VERSIONS; the third step until it is confirmed
- *   rx.c        a datagram in: packet number, replay window, opening, frames
- *   frames.c    what each frame means
- *   tx.c        a datagram out: what to put into it, within cwnd and pacing
+ *   dial.c      SYN_SENT: SYN, SYN_ACK, RETRY, REFUSE, VERSIONS; the third step until it is
+ * confirmed rx.c        a datagram in: packet number, replay window, opening, frames frames.c what
+ * each frame means tx.c        a datagram out: what to put into it, within cwnd and pacing
  *   control.c   the connection's own frames: ACK, PING, FIN, FIN_ACK, RST
  *   fate.c      what became of packets, for streams, congestion control and PMTUD
  *   close.c     FIN both ways, RST, TIME_WAIT, the end
@@ -55,6 +54,7 @@ struct skua_dial {
     skua_time repeat_at;             /* when the SYN is due again; SKUA_NEVER = not armed */
     uint32_t sent;                   /* SYNs sent so far */
     bool due;                        /* a SYN is to be sent now */
+    bool retried;                    /* ... because of a RETRY, before its time */
     bool fell_back;                  /* IK was not answered: this is the XX attempt */
 };
 
@@ -215,7 +215,7 @@ bool skua_connection_is_dead(const struct skua_connection *c);
 
 /* --- I/O --- */
 
-/* Takes a datagram whose dcid is `own_id`: SYN_ACK, REFUSE, VERSIONS, CONFIRM or DATA. */
+/* Takes a datagram whose dcid is `own_id`: any type but SYN. */
 enum skua_verdict skua_connection_recv(struct skua_connection *c,
                                        const struct skua_arrival *arrival, skua_time now);
 /* After the last datagram of a receive batch (SKUA_MARK_BATCH): the one ACK decision. */

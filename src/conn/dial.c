@@ -2,9 +2,10 @@
  * answered under the transport keys.
  *
  * The SYN is repeated byte for byte at 1, 3, 7, 15, 31 s after the first (docs/protocol.md,
- * "Repeats"). A server whose key is known is called by IK; when two repeats bring nothing, its key
- * may have changed, and a fresh XX attempt finds out which key it has now, so that the user hears
- * "key changed" and not "timed out". */
+ * "Repeats"); after a RETRY it leaves again at once, with the token put in. A server whose key is
+ * known is called by IK; when two repeats bring nothing, its key may have changed, and a fresh XX
+ * attempt finds out which key it has now, so that the user hears "key changed" and not "timed out".
+ */
 #include "conn/internal.h"
 
 #include <string.h>
@@ -75,14 +76,17 @@ void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now
     if (!dial->due) {
         return;
     }
-    SKUA_ASSERT(tx->cap >= SKUA_SYN_LEN && dial->sent < 32);
-    memcpy(tx->data, dial->initiator.syn, SKUA_SYN_LEN);
-    tx->len = SKUA_SYN_LEN;
-    tx->segment_size = SKUA_SYN_LEN;
-    dial->due = false;
+    SKUA_ASSERT(dial->sent < 32);
+    struct skua_writer w = skua_writer_of(tx->data, tx->cap);
+    skua_initiator_write_syn(&dial->initiator, &w);
+    tx->len =
+        w.failed ? 0 : skua_writer_len(&w); /* a caller without room for tokens waits in vain */
+    tx->segment_size = tx->len;
     dial->first_sent = dial->sent == 0 ? now : dial->first_sent;
-    dial->repeat_at = skua_time_add(now, SKUA_SEC << dial->sent);
-    dial->sent++;
+    dial->sent += !dial->retried; /* what a RETRY asked for is no repeat */
+    dial->repeat_at = skua_time_add(now, SKUA_SEC << (dial->sent - 1));
+    dial->due = false;
+    dial->retried = false;
     c->count.packets_sent++;
     c->count.bytes_sent += tx->len;
     skua_conn_trace(c, SKUA_TRACE_PACKET_SENT, SKUA_TRACE_ARGS(SKUA_PACKET_SYN, 0, tx->len), now);
@@ -133,7 +137,8 @@ static void on_accepted(struct skua_connection *c, const struct skua_handshake_r
     c->peer_id = c->dial->initiator.server_id;
     skua_timers_on_start(c, now);
     skua_conn_install(c, result);
-    if (c->dial->sent == 1) { /* RFC 6298 §3: no sample from what was repeated */
+    /* RFC 6298 §3: no sample from what was repeated; a RETRY gave one before. */
+    if (c->dial->sent == 1 && c->dial->initiator.retries == 0) {
         skua_conn_first_rtt(c, skua_time_sub(now, c->dial->first_sent));
     }
     skua_conn_transition(c, SKUA_ON_SYN_ACK, now);
@@ -169,6 +174,29 @@ static enum skua_verdict recv_syn_ack(struct skua_connection *c, const struct sk
         on_accepted(c, &result, now);
     }
     skua_handshake_result_wipe(&result);
+    return verdict;
+}
+
+/* The server wants to see that its answers arrive: the same SYN at once, with the token. */
+static enum skua_verdict recv_retry(struct skua_connection *c, const struct skua_arrival *a,
+                                    skua_time now)
+{
+    struct skua_dial *dial = c->dial;
+    struct skua_retry retry;
+    enum skua_verdict verdict = skua_retry_read(a->data, a->len, a->head, &retry);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    bool first = dial->sent == 1 && dial->initiator.retries == 0;
+    verdict = skua_initiator_on_retry(&dial->initiator, a->data, a->head, &retry);
+    if (verdict == SKUA_VERDICT_OK) {
+        if (first) {
+            skua_conn_first_rtt(c, skua_time_sub(now, dial->first_sent));
+        }
+        dial->retried = !dial->due; /* else a repeat was due anyway */
+        dial->due = true;
+        skua_conn_mark(c, SKUA_MARK_SEND);
+    }
     return verdict;
 }
 
@@ -217,6 +245,9 @@ enum skua_verdict skua_dial_recv(struct skua_connection *c, const struct skua_ar
     }
     if (c->state != SKUA_STATE_SYN_SENT) {
         return SKUA_VERDICT_BAD_RETRY;
+    }
+    if (a->head->type == SKUA_PACKET_RETRY) {
+        return recv_retry(c, a, now);
     }
     return a->head->type == SKUA_PACKET_REFUSE ? recv_refuse(c, a, now) : recv_versions(c, a, now);
 }

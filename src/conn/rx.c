@@ -97,11 +97,11 @@ enum skua_verdict skua_connection_recv(struct skua_connection *c, const struct s
     case SKUA_PACKET_CONFIRM:
         return recv_confirm(c, a, now);
     case SKUA_PACKET_SYN_ACK:
+    case SKUA_PACKET_RETRY:
     case SKUA_PACKET_REFUSE:
     case SKUA_PACKET_VERSIONS:
         return skua_dial_recv(c, a, now);
     case SKUA_PACKET_SYN:
-    case SKUA_PACKET_RETRY:
         break;
     }
     return SKUA_VERDICT_MALFORMED;

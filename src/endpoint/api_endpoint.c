@@ -57,6 +57,7 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
     skua_handles_init(&ep->handles, heap, INT32_MAX);
     skua_idmap_init(&ep->by_id, heap, ep->env.hash_key, SKUA_OWN_ID_LEN);
     skua_timers_init(&ep->timers, heap);
+    skua_admission_init(&ep->admission, config->key);
     skua_syn_queue_init(&ep->syns, heap, ep->env.hash_key);
     skua_rng_fill(&ep->env.rng, ep->syns.key, sizeof ep->syns.key);
     skua_time_wait_init(&ep->time_wait, heap, ep->env.hash_key);
@@ -105,6 +106,7 @@ void skua_endpoint_free(struct skua_endpoint *ep)
     skua_settings_drop(&ep->env.heap, ep->accept_settings);
     skua_time_wait_deinit(&ep->time_wait);
     skua_syn_queue_deinit(&ep->syns);
+    skua_admission_deinit(&ep->admission);
     skua_timers_deinit(&ep->timers);
     skua_idmap_deinit(&ep->by_id);
     skua_handles_deinit(&ep->handles);
@@ -126,7 +128,7 @@ enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
 {
     static const struct skua_listen_config defaults = SKUA_LISTEN_CONFIG_INIT;
     const struct skua_listen_config *c = config != NULL ? config : &defaults;
-    if (c->size != sizeof *c) {
+    if (c->size != sizeof *c || (unsigned)c->retry > SKUA_RETRY_ALWAYS) {
         return SKUA_EINVAL;
     }
     if (ep->listening) {
@@ -145,6 +147,7 @@ enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
     ep->accept_user = c->conn.user;
     ep->backlog = c->backlog != 0 ? c->backlog : SKUA_LIMIT_BACKLOG_DEFAULT;
     ep->syns.backlog = c->syn_backlog != 0 ? c->syn_backlog : SKUA_LIMIT_SYN_BACKLOG_DEFAULT;
+    skua_admission_set(&ep->admission, c, ep->syns.backlog);
     ep->syns.retries = ep->accept_settings->syn_retries;
     ep->listening = true;
     return SKUA_OK;

@@ -87,25 +87,13 @@ void skua_endpoint_send(struct skua_endpoint *ep, struct skua_tx *tx, skua_time 
     skua_outbox_drain(ep, now);
 }
 
-/* Whether there is an allowance for looking at every connection. ICMP can be forged without end, so
- * that a flood of it must not cost more than so many looks per second. */
-static bool hint_allowed(struct skua_endpoint *ep, skua_time now)
-{
-    skua_time earliest = skua_time_sub(now, HINT_BURST_NS);
-    skua_time cost = skua_time_mul(HINT_LOOK_NS, ep->conn_count);
-    ep->hints_until = skua_time_max(ep->hints_until, earliest);
-    if (ep->hints_until > now) {
-        return false;
-    }
-    ep->hints_until = skua_time_add(ep->hints_until, cost);
-    return true;
-}
-
-/* Every connection along `path`: what ICMP and errno say names no id. */
+/* Every connection along `path`: what ICMP and errno say names no id. ICMP can be forged without
+ * end, so that a flood of it must not cost more than so many looks per second. */
 static void hint_path(struct skua_endpoint *ep, const struct skua_path *path, enum skua_hint hint,
                       skua_time now)
 {
-    if (!hint_allowed(ep, now)) {
+    skua_time cost = skua_time_mul(HINT_LOOK_NS, ep->conn_count);
+    if (!skua_rate_take(&ep->hints, cost, HINT_BURST_NS, now)) {
         return;
     }
     struct skua_node *node = skua_list_first(&ep->conns);

@@ -85,13 +85,12 @@ enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx
     case SKUA_PACKET_DATA:
     case SKUA_PACKET_CONFIRM:
     case SKUA_PACKET_SYN_ACK:
+    case SKUA_PACKET_RETRY:
     case SKUA_PACKET_REFUSE:
     case SKUA_PACKET_VERSIONS:
         return by_id(ep, &arrival, now);
     case SKUA_PACKET_SYN:
         return skua_listener_syn(ep, &arrival, now);
-    case SKUA_PACKET_RETRY:
-        break;
     }
-    return SKUA_VERDICT_BAD_RETRY; /* this version's servers send none */
+    return SKUA_VERDICT_MALFORMED;
 }

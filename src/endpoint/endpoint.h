@@ -2,6 +2,7 @@
  *
  *   demux.c        which of the tables below a datagram belongs to
  *   listener.c     SYN and CONFIRM: from a stranger's packet to a connection
+ *   admission.c    whether a SYN must prove its address first
  *   syn_queue.c    half-open entries (SYN_RCVD), TCP's SYN queue
  *   time_wait.c    records of connections that are over
  *   answers.c      datagrams that belong to no connection
@@ -21,6 +22,7 @@
 #include "base/timers.h"
 #include "base/verdict.h"
 #include "conn/connection.h"
+#include "endpoint/admission.h"
 #include "endpoint/answers.h"
 #include "endpoint/syn_queue.h"
 #include "endpoint/time_wait.h"
@@ -40,9 +42,10 @@ struct skua_endpoint {
     struct skua_timers timers;       /* one timer per connection */
     struct skua_node conns;          /* every connection, by `all_link` of struct member */
     struct skua_node ready;          /* connections that may have something to send, round robin */
+    struct skua_admission admission; /* what is asked of SYNs; secret */
     struct skua_syn_queue syns;      /* half-open entries */
     struct skua_time_wait time_wait; /* records */
-    struct skua_answers answers;     /* REFUSE, VERSIONS, repeats of records */
+    struct skua_answers answers;     /* RETRY, REFUSE, VERSIONS, repeats of records */
     bool listening;
     struct skua_settings *accept_settings; /* for accepted connections; NULL while not listening */
     void *accept_user;                     /* the application's pointer for them */
@@ -50,7 +53,7 @@ struct skua_endpoint {
     uint32_t accept_queue;                 /* connections not yet accepted */
     size_t conn_count;                     /* connections, orphans included */
     size_t max_conns;                      /* most of them */
-    skua_time hints_until;                 /* hints are ignored until then: their cost so far */
+    struct skua_rate hints;                /* looks at connections for hints */
     uint64_t datagrams_received, bytes_received, datagrams_sent, bytes_sent;
     uint64_t verdicts[SKUA_VERDICTS];       /* datagrams by what became of them */
     char reason[SKUA_LIMIT_REASON_MAX + 1]; /* text of the last CLOSED event polled */

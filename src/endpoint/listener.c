@@ -1,8 +1,9 @@
 /* From a stranger's packet to a connection (RFC 9293's LISTEN and SYN_RCVD).
  *
- * SYN: cheap checks first (length, repeat, room), then one Noise message, then a half-open entry.
- * Third packet: room in the accept queue before any multiplication, then message 3, then the sealed
- * frames; only when those have opened is there a connection and is the entry spent. */
+ * SYN: cheap checks first (length, address proven where that is wanted, repeat, room), then one
+ * Noise message, then a half-open entry. Third packet: room in the accept queue before any
+ * multiplication, then message 3, then the sealed frames; only when those have opened is there a
+ * connection and is the entry spent. */
 #include "endpoint/endpoint.h"
 
 #include <string.h>
@@ -17,6 +18,34 @@ static void refuse(struct skua_endpoint *ep, const struct skua_arrival *a,
     struct skua_writer w = skua_writer_of(answer->bytes, sizeof answer->bytes);
     skua_refuse_write(&w, a->head, syn, code);
     answer->len = w.failed ? 0 : (uint8_t)skua_writer_len(&w);
+}
+
+static struct skua_token_claim token_claim(const struct skua_arrival *a)
+{
+    return (struct skua_token_claim){
+        .remote = &a->path->remote, .header = a->data, .header_len = a->head->body};
+}
+
+/* Whether the SYN's sender has proved its address by a token. */
+static bool is_proven(struct skua_endpoint *ep, const struct skua_arrival *a,
+                      const struct skua_syn *syn, skua_time now)
+{
+    const struct skua_token_claim claim = token_claim(a);
+    return skua_token_check(&ep->admission.tokens, syn->token, syn->token_len, &claim, now);
+}
+
+/* Asks for a proof, and forgets the SYN. */
+static enum skua_verdict retry(struct skua_endpoint *ep, const struct skua_arrival *a,
+                               const struct skua_syn *syn, skua_time now)
+{
+    const struct skua_token_claim claim = token_claim(a);
+    uint8_t token[SKUA_TOKEN_LEN];
+    skua_token_write(&ep->admission.tokens, token, &claim, now);
+    struct skua_answer *answer = skua_answers_add(&ep->answers, a->path);
+    struct skua_writer w = skua_writer_of(answer->bytes, sizeof answer->bytes);
+    skua_retry_write(&w, a->head, syn, token, sizeof token);
+    answer->len = w.failed ? 0 : (uint8_t)skua_writer_len(&w);
+    return syn->token_len != 0 ? SKUA_VERDICT_SYN_BAD_TOKEN : SKUA_VERDICT_SYN_RETRY;
 }
 
 static struct skua_responder_config responder_config(const struct skua_endpoint *ep,
@@ -49,6 +78,10 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
         refuse(ep, a, &syn, SKUA_CODE_REFUSED);
         return SKUA_VERDICT_SYN_NOT_LISTENING;
     }
+    if (skua_admission_wants_proof(&ep->admission, skua_syn_queue_count(&ep->syns), now) &&
+        !is_proven(ep, a, &syn, now)) {
+        return retry(ep, a, &syn, now);
+    }
     struct skua_half_open entry = {.path = *a->path};
     skua_syn_fingerprint(entry.fingerprint, ep->syns.key, &a->path->remote, a->head, &syn);
     if (skua_syn_queue_repeat(&ep->syns, entry.fingerprint, now)) {
@@ -57,6 +90,7 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
     if (!skua_syn_queue_has_room(&ep->syns)) {
         return SKUA_VERDICT_SYN_QUEUE_FULL;
     }
+    skua_admission_on_handshake(&ep->admission, now);
     struct skua_transport_params params;
     const struct skua_responder_config config = responder_config(ep, &params);
     const struct skua_id id = skua_demux_new_id(ep, true);

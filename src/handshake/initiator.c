@@ -109,6 +109,17 @@ bool skua_initiator_init(struct skua_initiator *initiator,
     return true;
 }
 
+void skua_initiator_write_syn(struct skua_initiator *initiator, struct skua_writer *w)
+{
+    /* The token's length stands right behind the ids, as two zero bytes in the stored packet. */
+    size_t ids = (size_t)1 + 4 + 1 + initiator->dcid.len + 1 + initiator->scid.len;
+    skua_writer_copy(w, initiator->syn, ids);
+    skua_writer_u16(w, initiator->token_len);
+    skua_writer_copy(w, initiator->token, initiator->token_len);
+    skua_writer_copy(w, initiator->syn + ids + 2, sizeof initiator->syn - ids - 2);
+    initiator->retry_open = true;
+}
+
 void skua_initiator_wipe(struct skua_initiator *initiator)
 {
     skua_wipe(initiator, sizeof *initiator);
@@ -212,12 +223,12 @@ static bool echoes(const struct skua_initiator *initiator, const struct skua_hea
            skua_id_matches(&initiator->dcid, head->scid, head->scid_len);
 }
 
-enum skua_verdict skua_initiator_on_refuse(const struct skua_initiator *initiator,
-                                           const uint8_t *data, const struct skua_head *head,
-                                           const struct skua_refuse *refuse, uint16_t *code)
+/* Whether a packet with a tag answers this SYN: ids and tag are right. */
+static bool answers(const struct skua_initiator *initiator, const uint8_t *data,
+                    const struct skua_head *head, const uint8_t *tag, size_t tag_offset)
 {
     if (!echoes(initiator, head)) {
-        return SKUA_VERDICT_BAD_RETRY;
+        return false;
     }
     struct skua_head own;
     struct skua_syn syn;
@@ -226,9 +237,31 @@ enum skua_verdict skua_initiator_on_refuse(const struct skua_initiator *initiato
     SKUA_ASSERT(parsed == SKUA_VERDICT_OK);
     parsed = skua_syn_read(initiator->syn, sizeof initiator->syn, &own, &syn);
     SKUA_ASSERT(parsed == SKUA_VERDICT_OK);
-    uint8_t tag[SKUA_TAG_LEN];
-    skua_refuse_tag(tag, data, refuse->tag_offset, &own, syn.ephemeral);
-    if (!skua_tag_equal(tag, refuse->tag)) {
+    uint8_t expected[SKUA_TAG_LEN];
+    skua_answer_tag(expected, head->type, data, tag_offset, &own, syn.ephemeral);
+    return skua_tag_equal(expected, tag);
+}
+
+enum skua_verdict skua_initiator_on_retry(struct skua_initiator *initiator, const uint8_t *data,
+                                          const struct skua_head *head,
+                                          const struct skua_retry *retry)
+{
+    if (!initiator->retry_open || initiator->retries >= SKUA_RETRIES_MAX ||
+        !answers(initiator, data, head, retry->tag, retry->tag_offset)) {
+        return SKUA_VERDICT_BAD_RETRY;
+    }
+    initiator->retry_open = false;
+    initiator->retries++;
+    initiator->token_len = retry->token_len;
+    memcpy(initiator->token, retry->token, retry->token_len);
+    return SKUA_VERDICT_OK;
+}
+
+enum skua_verdict skua_initiator_on_refuse(const struct skua_initiator *initiator,
+                                           const uint8_t *data, const struct skua_head *head,
+                                           const struct skua_refuse *refuse, uint16_t *code)
+{
+    if (!answers(initiator, data, head, refuse->tag, refuse->tag_offset)) {
         return SKUA_VERDICT_BAD_RETRY;
     }
     *code = refuse->code;

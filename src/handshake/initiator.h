@@ -1,7 +1,8 @@
 /* The client's half of the handshake as a value: it makes the SYN, takes the SYN_ACK and leaves
  * message 3 and the transport secrets.
  *
- * The SYN is made once; every repeat sends the same bytes. Answers are tried on a scratch copy of
+ * The SYN is made once; every repeat sends the same bytes, and after a RETRY the same with a token
+ * put in, which is in neither prologue nor fingerprint. Answers are tried on a scratch copy of
  * the Noise state: whatever does not authenticate, or shows a key that is not trusted, changes
  * nothing, and the next answer has the same chance. Message 3 is computed once, when an answer is
  * accepted, and stands in every CONFIRM.
@@ -16,6 +17,7 @@
 
 #include <skua/skua.h>
 
+#include "base/cursor.h"
 #include "base/limits.h"
 #include "base/verdict.h"
 #include "crypto/keypair.h"
@@ -38,6 +40,10 @@ struct skua_initiator_config {
 
 enum {
     SKUA_SYN_LEN = SKUA_LIMIT_UDP_MIN, /* bytes of a SYN without token */
+    SKUA_SYN_CAP = SKUA_SYN_LEN + SKUA_LIMIT_TOKEN_MAX,
+    /* RETRYs taken in one attempt: a server's second would be one too many, but its clock or key
+     * may just have changed. */
+    SKUA_RETRIES_MAX = 3,
     /* Noise message 3 of XX: sealed static key and sealed parameters. */
     SKUA_MESSAGE_3_MAX = 32 + 16 + SKUA_LIMIT_PARAMS_MAX + 16
 };
@@ -58,7 +64,11 @@ struct skua_initiator {
     bool pinned;                           /* a key is expected */
     bool seen;                             /* a SYN_ACK with another key has come */
     bool done;                             /* a SYN_ACK has been accepted */
-    uint8_t syn[SKUA_SYN_LEN];             /* the packet */
+    bool retry_open;                       /* a SYN has left since the last RETRY was taken */
+    uint8_t retries;                       /* RETRYs taken */
+    uint16_t token_len;                    /* bytes of `token`; 0 = none */
+    uint8_t token[SKUA_LIMIT_TOKEN_MAX];   /* of the last RETRY: goes into the SYN */
+    uint8_t syn[SKUA_SYN_LEN];             /* the packet, without token */
 };
 SKUA_STATIC_ASSERT(SKUA_MESSAGE_3_MAX <= UINT8_MAX, "message3_len is a byte");
 
@@ -72,6 +82,9 @@ void skua_initiator_wipe(struct skua_initiator *initiator);
 /* The pattern in use. */
 enum skua_pattern skua_initiator_pattern(const struct skua_initiator *initiator);
 
+/* Writes the SYN, at most SKUA_SYN_CAP bytes, for sending: a RETRY may answer it. */
+void skua_initiator_write_syn(struct skua_initiator *initiator, struct skua_writer *w);
+
 /* Takes a SYN_ACK whose dcid has led here.
  *   OK                 accepted: `result` is valid, message3 and server_id are set
  *   PROTOCOL           accepted, and the server breaks the protocol: as OK, with a code in `result`
@@ -83,6 +96,13 @@ enum skua_verdict skua_initiator_on_syn_ack(struct skua_initiator *initiator,
                                             const struct skua_head *head,
                                             const struct skua_syn_ack *syn_ack,
                                             struct skua_handshake_result *result);
+
+/* Takes a RETRY: OK (the SYN now holds its token, and is to be sent again at once) or BAD_RETRY.
+ * `data` is the datagram. One is taken for each SYN sent, and SKUA_RETRIES_MAX in all. Only in
+ * SYN_SENT. */
+enum skua_verdict skua_initiator_on_retry(struct skua_initiator *initiator, const uint8_t *data,
+                                          const struct skua_head *head,
+                                          const struct skua_retry *retry);
 
 /* Whether a REFUSE answers this SYN: OK (`*code` is then valid) or BAD_RETRY. `data` is the
  * datagram. Only a connection in SYN_SENT may act on it. */

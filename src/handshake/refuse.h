@@ -1,8 +1,8 @@
-/* The two answers to a SYN that keep no state: REFUSE and VERSIONS.
+/* The three answers to a SYN that keep no state: RETRY, REFUSE and VERSIONS.
  *
- * REFUSE carries a tag over itself and the SYN's header and `e`, so that only someone who saw the
- * SYN can make it, and a damaged one is not believed. It is no proof of who made it: an on-path
- * observer can, as with a TCP RST. */
+ * RETRY and REFUSE carry a tag over themselves and the SYN's header and `e`, so that only someone
+ * who saw the SYN can make them, and a damaged one is not believed. It is no proof of who made it:
+ * an on-path observer can, as with a TCP RST. All echo the SYN's ids crosswise. */
 #ifndef SKUA_HANDSHAKE_REFUSE_H
 #define SKUA_HANDSHAKE_REFUSE_H
 
@@ -14,6 +14,7 @@
 
 enum {
     SKUA_REFUSE_CAP = SKUA_LONG_HEADER_MAX + 2 + SKUA_PACKET_TAG_LEN,
+    SKUA_RETRY_CAP = SKUA_LONG_HEADER_MAX + 2 + SKUA_LIMIT_TOKEN_MAX + SKUA_PACKET_TAG_LEN,
     SKUA_VERSIONS_CAP = SKUA_LONG_HEADER_MAX + 4
 };
 SKUA_STATIC_ASSERT(SKUA_PACKET_TAG_LEN == SKUA_TAG_LEN, "one kind of tag");
@@ -22,10 +23,14 @@ SKUA_STATIC_ASSERT(SKUA_PACKET_TAG_LEN == SKUA_TAG_LEN, "one kind of tag");
 void skua_refuse_write(struct skua_writer *w, const struct skua_head *head,
                        const struct skua_syn *syn, enum skua_code code);
 
-/* The tag of a REFUSE whose first `len` bytes (all before the tag) are `refuse`, as an answer to
- * the SYN with `head` and `ephemeral`. */
-void skua_refuse_tag(uint8_t out[SKUA_TAG_LEN], const uint8_t *refuse, size_t len,
-                     const struct skua_head *head, const uint8_t *ephemeral);
+/* Writes the RETRY that answers a SYN with a token of `len` bytes, 1 to SKUA_LIMIT_TOKEN_MAX. */
+void skua_retry_write(struct skua_writer *w, const struct skua_head *head,
+                      const struct skua_syn *syn, const uint8_t *token, size_t len);
+
+/* The tag of a RETRY or REFUSE (`type`) whose first `len` bytes (all before the tag) are `packet`,
+ * as an answer to the SYN with `head` and `ephemeral`. */
+void skua_answer_tag(uint8_t out[SKUA_TAG_LEN], enum skua_packet_type type, const uint8_t *packet,
+                     size_t len, const struct skua_head *head, const uint8_t *ephemeral);
 
 /* Writes the VERSIONS that answers a long-header datagram of an unknown version. */
 void skua_versions_write(struct skua_writer *w, const struct skua_head *head);

@@ -123,6 +123,21 @@ enum skua_verdict skua_confirm_read(const uint8_t *data, size_t len, const struc
     return SKUA_VERDICT_OK;
 }
 
+enum skua_verdict skua_retry_read(const uint8_t *data, size_t len, const struct skua_head *head,
+                                  struct skua_retry *out)
+{
+    SKUA_ASSERT(head->type == SKUA_PACKET_RETRY);
+    struct skua_reader r = body_of(data, len, head);
+    *out = (struct skua_retry){.token_len = skua_reader_u16(&r)};
+    out->token = skua_reader_bytes(&r, out->token_len);
+    out->tag_offset = (size_t)(r.at - data);
+    out->tag = skua_reader_bytes(&r, SKUA_PACKET_TAG_LEN);
+    if (!r.failed && (out->token_len == 0 || out->token_len > SKUA_LIMIT_TOKEN_MAX)) {
+        return SKUA_VERDICT_MALFORMED;
+    }
+    return finish(&r);
+}
+
 enum skua_verdict skua_refuse_read(const uint8_t *data, size_t len, const struct skua_head *head,
                                    struct skua_refuse *out)
 {

@@ -88,7 +88,7 @@ static inline enum skua_verdict skua_header_peek(const uint8_t *data, size_t len
 
 /* SYN. */
 struct skua_syn {
-    const uint8_t *token;     /* address token; empty in this version */
+    const uint8_t *token;     /* address token; empty in a first SYN */
     const uint8_t *message;   /* Noise message 1 */
     const uint8_t *ephemeral; /* `e`: the first 32 bytes of it */
     uint16_t token_len;
@@ -109,6 +109,14 @@ struct skua_confirm {
     uint16_t message_len;
     uint32_t pn;      /* truncated packet number */
     size_t pn_offset; /* where it stands; the sealed frames begin SKUA_PN_LEN later */
+};
+
+/* RETRY. */
+struct skua_retry {
+    const uint8_t *token; /* to be brought back in the SYN; not empty */
+    uint16_t token_len;   /* at most SKUA_LIMIT_TOKEN_MAX */
+    const uint8_t *tag;   /* SKUA_PACKET_TAG_LEN bytes, over everything before it */
+    size_t tag_offset;    /* where it stands */
 };
 
 /* REFUSE. */
@@ -132,6 +140,8 @@ enum skua_verdict skua_syn_ack_read(const uint8_t *data, size_t len, const struc
                                     struct skua_syn_ack *out);
 enum skua_verdict skua_confirm_read(const uint8_t *data, size_t len, const struct skua_head *head,
                                     struct skua_confirm *out);
+enum skua_verdict skua_retry_read(const uint8_t *data, size_t len, const struct skua_head *head,
+                                  struct skua_retry *out);
 enum skua_verdict skua_refuse_read(const uint8_t *data, size_t len, const struct skua_head *head,
                                    struct skua_refuse *out);
 enum skua_verdict skua_versions_read(const uint8_t *data, size_t len, const struct skua_head *head,

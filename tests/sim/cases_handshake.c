@@ -273,13 +273,15 @@ static bool keep_sample(void *arg, const struct sim_datagram *d, uint64_t index,
     return false;
 }
 
-/* SYNs from everywhere: the queue is bounded, and so is the memory; whoever means it gets in. */
+/* SYNs from everywhere, and no RETRY: the queue is bounded, and so is the memory; whoever means it
+ * gets in. */
 void case_syn_flood(const char *name)
 {
     struct pair p;
     pair_init(&p, name, NULL);
     struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
     listen.syn_backlog = 100;
+    listen.retry = SKUA_RETRY_NEVER;
     pair_listen(&p, &listen);
     /* A SYN to copy. */
     sim_link_between(p.client.host, p.server.host)->drop = keep_sample;

@@ -70,6 +70,100 @@ static bool drop_from_server(struct pair *pair, int from, const uint8_t *data, s
     return from == SERVER && *(bool *)pair->user;
 }
 
+/* RETRY on every SYN: one more round trip, and nothing kept until the token comes. */
+static void an_address_can_be_proven_first(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats, before;
+    config.retry = SKUA_RETRY_ALWAYS;
+    pair_open(&p);
+    pair_listen(&p, &config);
+    stats_of(&p, SERVER, &before);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 3 * p.delay - 1);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY], 1);
+    assert_int_equal(stats.half_open, 0);
+    assert_int_equal(stats.memory_peak, before.memory_peak);
+    pair_run(&p, p.delay);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.half_open, 1);
+    pair_run(&p, p.delay);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 1);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 0);
+    assert_true(pair_conn(&p, CLIENT)->recovery.rtt.smoothed <= 2 * p.delay + SKUA_MSEC);
+    pair_run(&p, p.delay);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+    pair_close(&p);
+}
+
+/* With RETRY what fills the queue makes the others prove themselves, and holds nobody up. */
+static void pressure_asks_for_proof(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats;
+    bool dropping = true;
+    config.syn_backlog = 4;
+    pair_open(&p);
+    p.drop = drop_from_server;
+    p.user = &dropping;
+    pair_listen(&p, &config);
+    for (int i = 0; i < 6; i++) {
+        (void)pair_connect(&p, NULL);
+        pair_run(&p, 0);
+        assert_int_equal(skua_conn_close(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    }
+    pair_run(&p, SKUA_SEC / 2);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.half_open, 2); /* half the queue is for those who have proved it */
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY], 4);
+    dropping = false;
+    for (unsigned i = 1; i <= 2; i++) {
+        (void)pair_connect(&p, NULL);
+        pair_run(&p, 5 * p.delay);
+        assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], i);
+    }
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY], 6);
+    pair_close(&p);
+}
+
+/* More handshakes per second than the watermark allows: proof is asked for until they are fewer. */
+static void haste_asks_for_proof(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats;
+    config.retry_handshakes = 5;
+    pair_open(&p);
+    pair_listen(&p, &config);
+    for (int i = 0; i < 10; i++) {
+        (void)pair_connect(&p, NULL);
+    }
+    pair_run(&p, SKUA_SEC / 10);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.accept_queue + stats.half_open, 0);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 10);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY], 4); /* a burst of 5, and one */
+    pair_run(&p, SKUA_SEC / 2);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, SKUA_SEC / 10);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY], 5);
+    pair_run(&p, 2 * SKUA_SEC);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, SKUA_SEC / 10);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY], 5);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 12);
+    pair_close(&p);
+}
+
 /* SYNs whose answers reach nobody hold the queue for a second, not for as long as they last. */
 static void a_flood_of_syns_passes(void **state)
 {
@@ -79,6 +173,7 @@ static void a_flood_of_syns_passes(void **state)
     struct skua_endpoint_stats stats;
     bool dropping = true;
     config.syn_backlog = 4;
+    config.retry = SKUA_RETRY_NEVER;
     pair_open(&p);
     p.drop = drop_from_server;
     p.user = &dropping;
@@ -212,6 +307,9 @@ int main(void)
         cmocka_unit_test(nobody_listens_is_told_at_once),
         cmocka_unit_test(a_refused_connection_is_told),
         cmocka_unit_test(a_full_accept_queue_waits),
+        cmocka_unit_test(an_address_can_be_proven_first),
+        cmocka_unit_test(pressure_asks_for_proof),
+        cmocka_unit_test(haste_asks_for_proof),
         cmocka_unit_test(a_flood_of_syns_passes),
         cmocka_unit_test(unlisten_refuses_what_waits),
         cmocka_unit_test(an_endpoint_connects_to_itself),

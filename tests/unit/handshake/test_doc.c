@@ -243,6 +243,11 @@ static void vectors(void **state)
     struct skua_writer w = skua_writer_of(packet, sizeof packet);
     skua_refuse_write(&w, &head, &syn, SKUA_CODE_REFUSED);
     assert_vector("refuse", packet, skua_writer_len(&w));
+    uint8_t retry[128], token[18];
+    memset(token, 0x55, sizeof token);
+    w = skua_writer_of(retry, sizeof retry);
+    skua_retry_write(&w, &head, &syn, token, sizeof token);
+    assert_vector("retry", retry, skua_writer_len(&w));
 
     struct skua_responder server;
     const struct skua_id server_id = id_of(0xcc);

@@ -1,4 +1,4 @@
-/* REFUSE, VERSIONS, and which version two lists meet in. */
+/* RETRY, REFUSE, VERSIONS, and which version two lists meet in. */
 #include "fixture.h"
 
 #include "handshake/body.h"
@@ -55,6 +55,125 @@ static void refuse_is_believed_only_whole(void **state)
     assert_int_equal(pair_answer(&p, p.client.syn, SKUA_SYN_LEN), SKUA_VERDICT_OK);
     assert_int_equal(pair_react(&p, p.syn_ack, p.syn_ack_len, &result), SKUA_VERDICT_OK);
     assert_int_equal(view_refuse(&p, packet, len, &code), SKUA_VERDICT_BAD_RETRY);
+}
+
+/* The client's reaction to a RETRY datagram; BAD_RETRY also where it does not even parse. */
+static enum skua_verdict view_retry(struct pair *p, const uint8_t *data, size_t len)
+{
+    struct skua_head head;
+    struct skua_retry retry;
+    if (skua_header_peek(data, len, 8, &head) != SKUA_VERDICT_OK ||
+        head.type != SKUA_PACKET_RETRY ||
+        skua_retry_read(data, len, &head, &retry) != SKUA_VERDICT_OK) {
+        return SKUA_VERDICT_BAD_RETRY;
+    }
+    return skua_initiator_on_retry(&p->client, data, &head, &retry);
+}
+
+static size_t send_syn(struct pair *p, uint8_t out[SKUA_SYN_CAP])
+{
+    struct skua_writer w = skua_writer_of(out, SKUA_SYN_CAP);
+    skua_initiator_write_syn(&p->client, &w);
+    assert_false(w.failed);
+    return skua_writer_len(&w);
+}
+
+static size_t make_retry(uint8_t *out, const struct skua_head *head, const struct skua_syn *syn,
+                         const char *token)
+{
+    struct skua_writer w = skua_writer_of(out, SKUA_RETRY_CAP);
+    skua_retry_write(&w, head, syn, (const uint8_t *)token, strlen(token));
+    return skua_writer_len(&w);
+}
+
+static void retry_is_believed_only_whole(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_head head;
+    struct skua_syn syn;
+    uint8_t sent[SKUA_SYN_CAP], packet[SKUA_RETRY_CAP];
+    start(&p, &head, &syn);
+    size_t len = make_retry(packet, &head, &syn, "a token");
+    assert_int_equal(len, 1 + 4 + 9 + 9 + 2 + 7 + 16);
+    assert_int_equal(view_retry(&p, packet, len), SKUA_VERDICT_BAD_RETRY); /* nothing was sent */
+    assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN);
+    for (size_t i = 0; i < len; i++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            packet[i] ^= (uint8_t)(1u << bit);
+            assert_int_equal(view_retry(&p, packet, len), SKUA_VERDICT_BAD_RETRY);
+            packet[i] ^= (uint8_t)(1u << bit);
+        }
+    }
+    struct pair q = p;
+    assert_true(skua_initiator_init(&q.client, &p.client_config)); /* same ids, another `e` */
+    (void)send_syn(&q, sent);
+    assert_int_equal(view_retry(&q, packet, len), SKUA_VERDICT_BAD_RETRY);
+    assert_int_equal(view_retry(&p, packet, len), SKUA_VERDICT_OK);
+    /* REFUSE has a label of its own. */
+    packet[0] = SKUA_FIRST_BYTE(SKUA_PACKET_REFUSE);
+    uint16_t code;
+    assert_int_equal(view_refuse(&p, packet, len, &code), SKUA_VERDICT_BAD_RETRY);
+}
+
+/* The token is put in and nothing else changes, so that the handshake goes on as it began. */
+static void the_same_syn_brings_the_token_back(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_head head, again_head;
+    struct skua_syn syn, again_syn;
+    struct skua_handshake_result client, server;
+    uint8_t first[SKUA_SYN_CAP], again[SKUA_SYN_CAP], packet[SKUA_RETRY_CAP];
+    uint8_t print[SKUA_TAG_LEN], again_print[SKUA_TAG_LEN];
+    static const uint8_t key[SKUA_FINGERPRINT_KEY_LEN] = {7};
+    static const struct skua_addr addr = {.port = 1};
+    start(&p, &head, &syn);
+    size_t len = send_syn(&p, first);
+    assert_memory_equal(first, p.client.syn, SKUA_SYN_LEN);
+    size_t retry_len = make_retry(packet, &head, &syn, "a token");
+    assert_int_equal(view_retry(&p, packet, retry_len), SKUA_VERDICT_OK);
+    size_t again_len = send_syn(&p, again);
+    assert_int_equal(again_len, len + 7);
+    assert_memory_equal(again, first, 23);
+    assert_memory_equal(again + 23, "\0\7a token", 9);
+    assert_memory_equal(again + 32, first + 25, len - 25);
+    assert_int_equal(skua_header_peek(again, again_len, 8, &again_head), SKUA_VERDICT_OK);
+    assert_int_equal(skua_syn_read(again, again_len, &again_head, &again_syn), SKUA_VERDICT_OK);
+    skua_syn_fingerprint(print, key, &addr, &head, &syn);
+    skua_syn_fingerprint(again_print, key, &addr, &again_head, &again_syn);
+    assert_memory_equal(print, again_print, sizeof print);
+    assert_int_equal(pair_answer(&p, again, again_len), SKUA_VERDICT_OK);
+    assert_int_equal(pair_react(&p, p.syn_ack, p.syn_ack_len, &client), SKUA_VERDICT_OK);
+    assert_int_equal(pair_confirm(&p, p.client.message3, p.client.message3_len, &server),
+                     SKUA_VERDICT_OK);
+    assert_memory_equal(&client.to_responder, &server.to_responder, sizeof client.to_responder);
+    /* None after the handshake. */
+    assert_int_equal(view_retry(&p, packet, retry_len), SKUA_VERDICT_BAD_RETRY);
+}
+
+/* One for each SYN that was sent, three in all; the last one's token counts. */
+static void retries_are_counted(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_head head;
+    struct skua_syn syn;
+    uint8_t sent[SKUA_SYN_CAP], one[SKUA_RETRY_CAP], two[SKUA_RETRY_CAP];
+    start(&p, &head, &syn);
+    size_t one_len = make_retry(one, &head, &syn, "the first token");
+    size_t two_len = make_retry(two, &head, &syn, "another");
+    (void)send_syn(&p, sent);
+    assert_int_equal(view_retry(&p, one, one_len), SKUA_VERDICT_OK);
+    assert_int_equal(view_retry(&p, two, two_len), SKUA_VERDICT_BAD_RETRY);
+    assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN + 15);
+    assert_int_equal(view_retry(&p, two, two_len), SKUA_VERDICT_OK);
+    assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN + 7);
+    assert_memory_equal(sent + 25, "another", 7);
+    assert_int_equal(view_retry(&p, one, one_len), SKUA_VERDICT_OK);
+    (void)send_syn(&p, sent);
+    assert_int_equal(view_retry(&p, two, two_len), SKUA_VERDICT_BAD_RETRY);
+    assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN + 15);
 }
 
 static void refuse_belongs_to_one_syn(void **state)
@@ -141,6 +260,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuse_is_believed_only_whole),
         cmocka_unit_test(refuse_belongs_to_one_syn),
+        cmocka_unit_test(retry_is_believed_only_whole),
+        cmocka_unit_test(the_same_syn_brings_the_token_back),
+        cmocka_unit_test(retries_are_counted),
         cmocka_unit_test(versions_end_an_attempt_only_when_ours_is_missing),
         cmocka_unit_test(the_clients_order_decides_where_versions_meet),
         cmocka_unit_test(offers_are_checked),

@@ -32,6 +32,7 @@ static enum skua_verdict judge(const uint8_t *data, size_t len, struct skua_head
         struct skua_syn syn;
         struct skua_syn_ack syn_ack;
         struct skua_confirm confirm;
+        struct skua_retry retry;
         struct skua_refuse refuse;
         struct skua_versions versions;
         switch (local.type) {
@@ -44,13 +45,15 @@ static enum skua_verdict judge(const uint8_t *data, size_t len, struct skua_head
         case SKUA_PACKET_CONFIRM:
             v = skua_confirm_read(exact, len, &local, &confirm);
             break;
+        case SKUA_PACKET_RETRY:
+            v = skua_retry_read(exact, len, &local, &retry);
+            break;
         case SKUA_PACKET_REFUSE:
             v = skua_refuse_read(exact, len, &local, &refuse);
             break;
         case SKUA_PACKET_VERSIONS:
             v = skua_versions_read(exact, len, &local, &versions);
             break;
-        case SKUA_PACKET_RETRY:
         case SKUA_PACKET_DATA:
             break;
         }
@@ -241,6 +244,47 @@ static void versions_and_unknown_versions(void **state)
     assert_int_equal(head.scid_len, 0);
 }
 
+/* A RETRY with a token of `token_len` bytes in `packet`; its length. */
+static size_t make_retry(uint8_t *packet, size_t cap, size_t token_len)
+{
+    struct skua_id dcid = id_of_len(8, 1);
+    struct skua_id scid = id_of_len(8, 2);
+    struct skua_writer w = skua_writer_of(packet, cap);
+    skua_long_header_write(&w, SKUA_PACKET_RETRY, SKUA_WIRE_VERSION, &dcid, &scid);
+    skua_writer_u16(&w, (uint16_t)token_len);
+    for (size_t i = 0; i < token_len; i++) {
+        skua_writer_u8(&w, (uint8_t)i);
+    }
+    skua_writer_zero(&w, SKUA_PACKET_TAG_LEN);
+    assert_false(w.failed);
+    return skua_writer_len(&w);
+}
+
+static void retry(void **state)
+{
+    (void)state;
+    uint8_t packet[400] = {0};
+    struct skua_head head;
+    struct skua_retry out;
+    size_t len = make_retry(packet, sizeof packet, 20);
+    assert_int_equal(skua_header_peek(packet, len, 8, &head), SKUA_VERDICT_OK);
+    assert_int_equal(skua_retry_read(packet, len, &head, &out), SKUA_VERDICT_OK);
+    assert_int_equal(out.token_len, 20);
+    assert_int_equal(out.token[19], 19);
+    assert_int_equal(out.tag_offset, len - SKUA_PACKET_TAG_LEN);
+    for (size_t cut = 1; cut < len; cut++) {
+        assert_int_equal(judge(packet, cut, &head), SKUA_VERDICT_RUNT);
+    }
+    assert_int_equal(judge(packet, len + 1, &head), SKUA_VERDICT_MALFORMED);
+    /* Neither without a token nor with one that is too long. */
+    len = make_retry(packet, sizeof packet, SKUA_LIMIT_TOKEN_MAX);
+    assert_int_equal(judge(packet, len, &head), SKUA_VERDICT_OK);
+    len = make_retry(packet, sizeof packet, SKUA_LIMIT_TOKEN_MAX + 1);
+    assert_int_equal(judge(packet, len, &head), SKUA_VERDICT_MALFORMED);
+    len = make_retry(packet, sizeof packet, 0);
+    assert_int_equal(judge(packet, len, &head), SKUA_VERDICT_MALFORMED);
+}
+
 static void refuse(void **state)
 {
     (void)state;
@@ -296,10 +340,11 @@ static void foreign_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(syn),     cmocka_unit_test(syn_with_token_and_with_wrong_lengths),
-        cmocka_unit_test(syn_ack), cmocka_unit_test(confirm),
-        cmocka_unit_test(data),    cmocka_unit_test(versions_and_unknown_versions),
-        cmocka_unit_test(refuse),  cmocka_unit_test(foreign_bytes),
+        cmocka_unit_test(syn),           cmocka_unit_test(syn_with_token_and_with_wrong_lengths),
+        cmocka_unit_test(syn_ack),       cmocka_unit_test(confirm),
+        cmocka_unit_test(data),          cmocka_unit_test(versions_and_unknown_versions),
+        cmocka_unit_test(retry),         cmocka_unit_test(refuse),
+        cmocka_unit_test(foreign_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
