@@ -203,6 +203,11 @@ const struct kept *net_keep(struct side *from, unsigned kind, unsigned nth)
     return k;
 }
 
+void net_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram))
+{
+    record_watch(watch);
+}
+
 void net_inject(struct side *to, const struct skua_addr *from, const void *bytes, size_t len)
 {
     struct skua_addr address = sim_addr((to == server ? client : server)->host, 0);
@@ -320,4 +325,19 @@ void app_abort(struct side *s, uint64_t code, const char *reason)
     note(s, "abort(%llu)", (unsigned long long)code);
     expect(skua_conn_abort(s->host->ep, s->conn, code, reason) == SKUA_OK);
     side_kick(s);
+}
+
+void app_crash(struct side *s)
+{
+    note(s, "(killed, and started again)");
+    sim_host_restart(s->host);
+    s->conn = 0;
+    s->stream = 0;
+    s->listens = false;
+}
+
+void app_suspend(struct side *s, skua_time duration, bool clock_goes_on)
+{
+    note(s, "(suspended for %llu ms)", (unsigned long long)(duration / SKUA_MSEC));
+    sim_host_suspend(s->host, pair.w->now + duration, clock_goes_on);
 }

@@ -31,14 +31,17 @@
  * `<!-- ladder: NAME -->` ... `<!-- end -->` in docs/behaviour.md or docs/protocol.md shows it (the
  * target docs_update writes it, the test docs.behaviour compares). `-v` adds every trace event.
  * Times stand left for the client and right for the server, at both ends of an arrow; X is where a
- * packet was lost, ~ a damaged one, "late" one that a later one overtook; a verdict stands where
- * the receiver dropped it.
+ * packet was lost, ~ a damaged one, [late] one that a later one overtook, and another word in
+ * brackets the receiver's verdict.
  *
  * Break the code once and see the test fail. No sleeps, no real time, no sockets. What is missing
  * here, add here; what only one file needs stays in that file. */
 #ifndef SKUA_TESTS_BEHAVIOUR_CHART_H
 #define SKUA_TESTS_BEHAVIOUR_CHART_H
 
+#include <limits.h>
+
+#include "base/verdict.h"
 #include "pair.h"
 #include "record.h"
 
@@ -92,6 +95,8 @@ const struct kept *net_keep(struct side *from, unsigned kind, unsigned nth);
  */
 void net_inject(struct side *to, const struct skua_addr *from, const void *bytes, size_t len);
 void net_replay(struct side *to, const struct kept *kept);
+/* Shows every datagram of the chart to `watch` when it leaves, the lost ones too; NULL: no more. */
+void net_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram));
 /* The cable of what `from` sends is pulled, and plugged in again. */
 void net_cut(struct side *from);
 void net_mend(struct side *from);
@@ -116,6 +121,11 @@ void app_read(struct side *s);
 void app_shutdown(struct side *s);
 void app_close(struct side *s);
 void app_abort(struct side *s, uint64_t code, const char *reason);
+/* The process is killed, without a packet, and started again with the same key; it has forgotten
+ * all. */
+void app_crash(struct side *s);
+/* The host is suspended for so long; its clock goes on meanwhile, or stands still. */
+void app_suspend(struct side *s, skua_time duration, bool clock_goes_on);
 /* A remark of the test's own. */
 void note(struct side *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

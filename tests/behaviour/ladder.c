@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/verdict.h"
 #include "wire/frame.h"
 
 enum { LANE = 70, TEXT_MAX = 512, TIME_WIDTH = 9, LINES_MAX = 300 };
@@ -126,14 +127,19 @@ static void fill_lane(char lane[LANE + 1], const char *text, bool to_the_left, c
     lane[to_the_left ? 3 + len : LANE - 3] = ' ';
 }
 
-static void put_verdict(struct text *t, const struct packet *p, unsigned copy)
+/* At the point of the arrow: why it was not taken, or that a later one came first. */
+static void mark_end(char lane[LANE + 1], const struct packet *p, bool rightward, unsigned copy)
 {
-    if (p->late && copy == 0) {
-        put(t, " late");
+    struct text mark = {.len = 0};
+    const char *verdict = skua_verdict_name(p->verdict[copy]);
+    if (p->verdict[copy] != SKUA_VERDICT_OK) {
+        put(&mark, "[%s]", verdict != NULL ? verdict : "?");
+    } else if (p->late && copy == 0) {
+        put(&mark, "[late]");
     }
-    if (p->verdict[copy] != 0) {
-        put(t, " %s", skua_verdict_name(p->verdict[copy]));
-    }
+    size_t len = mark.len < LANE / 2 ? mark.len : LANE / 2;
+    memcpy(rightward ? lane + LANE - 2 - len : lane + 2, mark.s, len);
+    lane[rightward ? LANE - 1 : 0] = rightward ? '>' : '<';
 }
 
 static void draw_arrow(FILE *out, const struct packet *p, const char *text, bool rightward,
@@ -141,16 +147,14 @@ static void draw_arrow(FILE *out, const struct packet *p, const char *text, bool
 {
     char lane[LANE + 1];
     struct text there = {.len = 0}, here = {.len = 0};
-    bool lost = p->copies == 0;
     fill_lane(lane, text, rightward, p->damaged && copy == 0 ? '~' : '-');
-    if (lost) { /* it ends in the middle of nowhere */
+    if (p->copies == 0) { /* it ends in the middle of nowhere */
         size_t end = strlen(text) + 8 < LANE - 12 ? LANE - 12 : LANE - 4;
         memset(rightward ? lane + end : lane, ' ', LANE - end);
         lane[rightward ? end : LANE - end - 1] = 'X';
     } else {
-        lane[rightward ? LANE - 1 : 0] = rightward ? '>' : '<';
+        mark_end(lane, p, rightward, copy);
         put_time(&there, p->arrived[copy]);
-        put_verdict(&there, p, copy);
     }
     if (copy == 0) {
         put_time(&here, p->at);

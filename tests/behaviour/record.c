@@ -37,6 +37,7 @@ static struct {
     size_t fault_count;
     struct traced traced[2]; /* by index of the host */
     uint64_t half_open;
+    void (*watch)(struct side *from, const struct sim_datagram *datagram);
 } r;
 
 static struct side *side_of(const struct sim_host *host)
@@ -122,7 +123,7 @@ static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_e
         on_packet(t, e->args);
         break;
     case SKUA_TRACE_DROPPED:
-        on_dropped(s, e->args, e->time - r.start);
+        on_dropped(s, e->args, r.pair->w->now - r.start);
         break;
     case SKUA_TRACE_STATE:
         record_note(s, skua_state_name((enum skua_state)e->args[1]));
@@ -257,6 +258,9 @@ static void on_sent(void *arg, struct sim_host *host, const struct sim_datagram 
     if (s == NULL) {
         return;
     }
+    if (r.watch != NULL) {
+        r.watch(s, d);
+    }
     struct traced *t = &r.traced[host->index];
     struct packet p;
     identify(&p, t, d);
@@ -337,9 +341,15 @@ void record_begin(struct pair *p)
         (struct sim_tap){.trace = on_trace, .batch = on_batch, .sent = on_sent, .arg = NULL};
 }
 
+void record_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram))
+{
+    r.watch = watch;
+}
+
 void record_stop(void)
 {
     r.stopped = true;
+    r.watch = NULL;
     r.fault_count = 0;
 }
 

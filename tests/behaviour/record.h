@@ -66,6 +66,7 @@ void record_begin(struct pair *p);
 void record_end(void);
 /* Nothing that happens from here on is recorded. */
 void record_stop(void);
+void record_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram));
 
 /* One line of text at a side. */
 void record_note(struct side *s, const char *text);

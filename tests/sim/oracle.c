@@ -154,6 +154,13 @@ struct skua_trace sim_oracle_sink(struct sim_host *host)
     return (struct skua_trace){.event = on_trace, .user = host};
 }
 
+void sim_oracle_forget(struct sim_oracle *o)
+{
+    free(o->known);
+    o->known = NULL;
+    o->known_cap = o->known_count = 0;
+}
+
 void sim_oracle_deinit(struct sim_oracle *o)
 {
     free(o->known);

@@ -40,6 +40,8 @@ struct sim_oracle {
 
 /* The sink for a host's endpoint. */
 struct skua_trace sim_oracle_sink(struct sim_host *host);
+/* The endpoint is another one now: handles of the old mean nothing. */
+void sim_oracle_forget(struct sim_oracle *oracle);
 void sim_oracle_deinit(struct sim_oracle *oracle);
 /* `len` bytes came from, or go to, `peer`. */
 void sim_oracle_received(struct sim_host *host, const struct skua_addr *peer, size_t len);

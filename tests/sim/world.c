@@ -69,9 +69,15 @@ void sim_at(struct sim_world *w, skua_time at, sim_call call, void *arg)
     push(w, (struct sim_event){.at = at, .call = call, .arg = arg});
 }
 
+/* What the clock of a host shows. */
+static skua_time clock_of(const struct sim_host *host)
+{
+    return host->world->now - host->clock_lag;
+}
+
 void sim_host_wake(struct sim_host *host, skua_time at)
 {
-    at = skua_time_max(at, host->world->now);
+    at = skua_time_max(skua_time_max(at, host->world->now), host->asleep_till);
     if (at < host->wake_at) {
         host->wake_at = at;
         host->wake_id = push(host->world, (struct sim_event){.at = at, .host = host});
@@ -107,6 +113,24 @@ static void fill_random(void *user, void *out, size_t len)
     }
 }
 
+/* The process on the host starts: an endpoint with the host's key. */
+static void boot(struct sim_host *host)
+{
+    struct skua_rng rng = {.fill = fill_random, .user = &host->rng};
+    struct skua_alloc alloc = sim_heap_vtable(&host->heap);
+    struct skua_trace trace = sim_oracle_sink(host);
+    struct skua_config c = SKUA_CONFIG_INIT;
+    c.key = &host->key;
+    c.rng = &rng;
+    c.alloc = &alloc;
+    c.trace = &trace;
+    c.max_udp_payload = host->config.max_udp_payload;
+    c.suites = host->config.suites;
+    enum skua_err err = skua_endpoint_new(&host->ep, &c);
+    SIM_CHECK(host->world, err == SKUA_OK);
+    host->oracle.memory_base = host->heap.used;
+}
+
 struct sim_host *sim_world_host(struct sim_world *w, const struct sim_host_config *config,
                                 const struct sim_program *program)
 {
@@ -123,20 +147,8 @@ struct sim_host *sim_world_host(struct sim_world *w, const struct sim_host_confi
     host->wake_at = SKUA_NEVER;
     host->room = malloc(ROOM);
     struct skua_rng rng = {.fill = fill_random, .user = &host->rng};
-    struct skua_secret_key key;
-    skua_key_generate(&key, &rng);
-    struct skua_alloc alloc = sim_heap_vtable(&host->heap);
-    struct skua_trace trace = sim_oracle_sink(host);
-    struct skua_config c = SKUA_CONFIG_INIT;
-    c.key = &key;
-    c.rng = &rng;
-    c.alloc = &alloc;
-    c.trace = &trace;
-    c.max_udp_payload = host->config.max_udp_payload;
-    c.suites = host->config.suites;
-    enum skua_err err = skua_endpoint_new(&host->ep, &c);
-    SIM_CHECK(w, err == SKUA_OK);
-    host->oracle.memory_base = host->heap.used;
+    skua_key_generate(&host->key, &rng);
+    boot(host);
     return host;
 }
 
@@ -169,6 +181,26 @@ static void drop_inbox(struct sim_host *host)
         free(d);
     }
     host->in_last = NULL;
+}
+
+void sim_host_restart(struct sim_host *host)
+{
+    skua_endpoint_free(host->ep);
+    SIM_CHECK(host->world, host->heap.used == 0 && host->heap.blocks == 0);
+    drop_inbox(host);
+    sim_oracle_forget(&host->oracle);
+    host->wake_at = SKUA_NEVER;
+    host->wake_id = 0;
+    boot(host);
+}
+
+void sim_host_suspend(struct sim_host *host, skua_time till, bool clock_goes_on)
+{
+    drop_inbox(host);
+    host->asleep_till = till;
+    host->clock_lag += clock_goes_on ? 0 : till - host->world->now;
+    host->wake_at = SKUA_NEVER;
+    sim_host_wake(host, till);
 }
 
 void sim_world_free(struct sim_world *w)
@@ -302,7 +334,7 @@ static void transmit(struct sim_host *host, const struct skua_tx *tx)
     SIM_CHECK(w, (tx->len + tx->segment_size - 1) / tx->segment_size <= tx->max_segments);
     if (c->interface_mtu != 0 && tx->segment_size > c->interface_mtu) {
         w->counts[SIM_COUNT_REFUSED_SEND]++;
-        skua_endpoint_send_result(host->ep, tx, EMSGSIZE, w->now);
+        skua_endpoint_send_result(host->ep, tx, EMSGSIZE, clock_of(host));
         return;
     }
     if (w->tap.batch != NULL) {
@@ -416,7 +448,7 @@ static void send_all(struct sim_host *host)
     for (size_t i = 0; i < host->config.max_sends && host->held_till <= w->now; i++) {
         struct skua_tx tx = {
             .data = host->room, .cap = ROOM, .max_segments = host->config.max_segments};
-        skua_endpoint_send(host->ep, &tx, w->now);
+        skua_endpoint_send(host->ep, &tx, clock_of(host));
         if (tx.len == 0) {
             break;
         }
@@ -427,7 +459,7 @@ static void send_all(struct sim_host *host)
 static void plan_wake(struct sim_host *host)
 {
     struct sim_world *w = host->world;
-    skua_time next = skua_endpoint_next_timeout(host->ep);
+    skua_time next = skua_time_add(skua_endpoint_next_timeout(host->ep), host->clock_lag);
     if (host->held_till > w->now) {
         sim_host_wake(host, host->held_till);
         next = skua_time_max(next, host->held_till);
@@ -449,6 +481,11 @@ static void plan_wake(struct sim_host *host)
 static void turn(struct sim_host *host)
 {
     struct sim_world *w = host->world;
+    if (w->now < host->asleep_till) { /* planned before it fell asleep */
+        host->wake_at = SKUA_NEVER;
+        sim_host_wake(host, host->asleep_till);
+        return;
+    }
     struct skua_rx rx[BUFFERS_PER_TURN];
     size_t n = 0;
     host->wake_at = SKUA_NEVER;
@@ -462,10 +499,10 @@ static void turn(struct sim_host *host)
         rx[n++] = take_buffer(host);
     }
     if (n > 0) {
-        skua_endpoint_recv(host->ep, rx, n, w->now);
+        skua_endpoint_recv(host->ep, rx, n, clock_of(host));
     }
-    if (skua_endpoint_next_timeout(host->ep) <= w->now) {
-        skua_endpoint_on_timeout(host->ep, w->now);
+    if (skua_endpoint_next_timeout(host->ep) <= clock_of(host)) {
+        skua_endpoint_on_timeout(host->ep, clock_of(host));
     }
     run_program(host);
     skua_endpoint_settle(host->ep);
@@ -481,6 +518,10 @@ static void turn(struct sim_host *host)
 
 static void arrive(struct sim_host *host, struct sim_datagram *d)
 {
+    if (host->world->now < host->asleep_till) {
+        free(d);
+        return;
+    }
     if (host->nat.on && !sim_nat_in(&host->nat, d)) {
         host->world->counts[SIM_COUNT_NAT_DROP]++;
         free(d);

@@ -46,6 +46,7 @@ struct sim_host {
     struct sim_world *world;
     unsigned index;
     struct skua_endpoint *ep;
+    struct skua_secret_key key;
     struct sim_host_config config;
     struct sim_program program;
     void *user; /* of the program */
@@ -55,10 +56,12 @@ struct sim_host {
     struct sim_oracle oracle;
     struct sim_nat nat; /* between it and everybody else, where it is on */
     struct sim_datagram *in_first, *in_last;
-    skua_time wake_at;   /* SKUA_NEVER = asleep */
-    uint64_t wake_id;    /* of the event that is meant */
-    skua_time held_till; /* the socket blocks until then */
-    unsigned spins;      /* turns at one instant */
+    skua_time wake_at;     /* SKUA_NEVER = asleep */
+    uint64_t wake_id;      /* of the event that is meant */
+    skua_time held_till;   /* the socket blocks until then */
+    skua_time asleep_till; /* suspended: takes no turn and hears nothing before */
+    skua_time clock_lag;   /* its clock shows so much less than the world's */
+    unsigned spins;        /* turns at one instant */
     skua_time spin_at;
     uint64_t turns;
     uint8_t *room; /* for skua_endpoint_send */
@@ -108,6 +111,11 @@ void sim_world_free(struct sim_world *world);
 /* One more host; its endpoint has a key of its own. `config` may be NULL: an ideal driver. */
 struct sim_host *sim_world_host(struct sim_world *world, const struct sim_host_config *config,
                                 const struct sim_program *program);
+/* The process on the host is killed, without a packet, and started again, with the same key. */
+void sim_host_restart(struct sim_host *host);
+/* The host is suspended from now to `till`, like a laptop whose lid is closed: what arrives is
+ * lost. Its clock goes on meanwhile, or stands still (CLOCK_MONOTONIC of Linux). */
+void sim_host_suspend(struct sim_host *host, skua_time till, bool clock_goes_on);
 /* Both directions between two hosts. */
 void sim_world_connect(struct sim_world *world, struct sim_host *a, struct sim_host *b,
                        const struct sim_link_config *config);
