@@ -263,11 +263,23 @@ struct skua_listen_config {
                                   of syn_backlog */
     uint32_t retry_handshakes; /* handshakes per second beyond which addresses must be proven; 0 =
                                   1,000 */
+    uint32_t prefix_handshakes; /* handshakes per second of one network (IPv4 /24, IPv6 /56) while a
+                                   watermark is passed, eight seconds' worth at once; what exceeds
+                                   them is dropped. 0 = 1,000, UINT32_MAX = no limit */
+    bool abort_on_overflow; /* where `backlog` is reached: false = the third packet is dropped and
+                               its repeats may find room; true = the connection is reset, and the
+                               client's attempt ends at once with SKUA_ECONNREFUSED */
+    /* Whether a client with this key, at the far end of `path`, may connect; NULL = all may. Asked
+     * when it has proved its key and before it takes room in the accept queue; where the answer is
+     * false the connection is reset with SKUA_CODE_KEY_REFUSED. It is called from inside recv: it
+     * must not call this API, and should do no more than look the key up. */
+    bool (*allow)(void *allow_user, const struct skua_key *key, const struct skua_path *path);
+    void *allow_user; /* for `allow` */
 };
 #define SKUA_LISTEN_CONFIG_INIT                                                                    \
     {                                                                                              \
         sizeof(struct skua_listen_config), SKUA_CONN_CONFIG_INIT, 0, 0, SKUA_RETRY_UNDER_PRESSURE, \
-            0, 0                                                                                   \
+            0, 0, 0, false, NULL, NULL                                                             \
     }
 
 /* Makes an endpoint. SKUA_EINVAL for a config out of range, SKUA_ENOMEM, SKUA_EINTERNAL

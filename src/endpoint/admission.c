@@ -1,51 +1,84 @@
-/* Watermarks: see admission.h. */
+/* Watermarks and allowances: see admission.h. */
 #include "endpoint/admission.h"
 
+#include "base/alloc.h"
 #include "base/limits.h"
 #include "base/time.h"
 
-/* Handshakes may come in bursts of as many as are allowed in this time. */
-#define BURST_NS SKUA_SEC
+/* What may come at once: as much as is allowed in this time. The networks' is long enough for a
+ * client that opens 10,000 connections in one go. */
+#define BURST_NS        SKUA_SEC
+#define PREFIX_BURST_NS (8 * SKUA_SEC)
+#define ANSWER_BURST_NS (SKUA_SEC / 4)
 
 void skua_admission_init(struct skua_admission *a, const struct skua_secret_key *identity)
 {
     skua_tokens_init(&a->tokens, identity);
 }
 
-void skua_admission_deinit(struct skua_admission *a)
+void skua_admission_deinit(struct skua_admission *a, struct skua_heap *heap)
 {
+    skua_admission_stop(a, heap);
     skua_tokens_wipe(&a->tokens);
 }
 
-void skua_admission_set(struct skua_admission *a, const struct skua_listen_config *config,
-                        uint32_t syn_backlog)
+enum skua_err skua_admission_start(struct skua_admission *a, struct skua_heap *heap,
+                                   const struct skua_listen_config *config, uint32_t syn_backlog,
+                                   const uint8_t hash_key[SKUA_PREFIX_KEY_LEN])
 {
-    uint32_t rate = config->retry_handshakes;
-    a->handshake_ns = SKUA_SEC / (rate != 0 ? rate : SKUA_LIMIT_RETRY_HANDSHAKES_DEFAULT);
+    a->prefixes = skua_heap_get(heap, sizeof *a->prefixes);
+    if (a->prefixes == NULL) {
+        return SKUA_ENOMEM;
+    }
+    skua_prefixes_init(a->prefixes, hash_key);
+    uint32_t all = config->retry_handshakes;
+    uint32_t one = config->prefix_handshakes;
+    a->handshake_ns = SKUA_SEC / (all != 0 ? all : SKUA_LIMIT_RETRY_HANDSHAKES_DEFAULT);
+    a->prefix_ns = SKUA_SEC / (one != 0 ? one : SKUA_LIMIT_PREFIX_HANDSHAKES_DEFAULT);
     a->half_open = config->retry_half_open != 0 ? config->retry_half_open : syn_backlog / 2;
     a->retry = config->retry;
+    return SKUA_OK;
 }
 
-/* Is one of the watermarks passed? */
-static bool under_pressure(const struct skua_admission *a, size_t half_open, skua_time now)
+void skua_admission_stop(struct skua_admission *a, struct skua_heap *heap)
+{
+    skua_heap_put(heap, a->prefixes, sizeof *a->prefixes);
+    a->prefixes = NULL;
+}
+
+bool skua_admission_pressed(const struct skua_admission *a, size_t half_open, skua_time now)
 {
     return half_open >= a->half_open || !skua_rate_allows(&a->handshakes, now);
 }
 
-bool skua_admission_wants_proof(const struct skua_admission *a, size_t half_open, skua_time now)
+bool skua_admission_wants_proof(const struct skua_admission *a, bool pressed)
 {
     switch (a->retry) {
     case SKUA_RETRY_NEVER:
         return false;
     case SKUA_RETRY_UNDER_PRESSURE:
-        return under_pressure(a, half_open, now);
+        return pressed;
     case SKUA_RETRY_ALWAYS:
         break;
     }
     return true;
 }
 
-void skua_admission_on_handshake(struct skua_admission *a, skua_time now)
+bool skua_admission_take(struct skua_admission *a, const struct skua_addr *remote, bool pressed,
+                         skua_time now)
 {
+    if (pressed && !skua_prefixes_take(a->prefixes, remote, a->prefix_ns, PREFIX_BURST_NS, now)) {
+        return false;
+    }
     skua_rate_charge(&a->handshakes, a->handshake_ns, BURST_NS, now);
+    return true;
+}
+
+bool skua_admission_may_answer(struct skua_admission *a, enum skua_answer_kind kind, skua_time now)
+{
+    static const skua_time cost[SKUA_ANSWER_KINDS] = {
+        [SKUA_ANSWER_RETRY] = SKUA_SEC / SKUA_LIMIT_RETRIES_PER_SECOND,
+        [SKUA_ANSWER_REFUSAL] = SKUA_SEC / SKUA_LIMIT_REFUSALS_PER_SECOND,
+    };
+    return skua_rate_take(&a->answers[kind], cost[kind], ANSWER_BURST_NS, now);
 }

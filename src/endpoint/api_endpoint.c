@@ -106,7 +106,7 @@ void skua_endpoint_free(struct skua_endpoint *ep)
     skua_settings_drop(&ep->env.heap, ep->accept_settings);
     skua_time_wait_deinit(&ep->time_wait);
     skua_syn_queue_deinit(&ep->syns);
-    skua_admission_deinit(&ep->admission);
+    skua_admission_deinit(&ep->admission, &ep->env.heap);
     skua_timers_deinit(&ep->timers);
     skua_idmap_deinit(&ep->by_id);
     skua_handles_deinit(&ep->handles);
@@ -139,15 +139,22 @@ enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
     if (err != SKUA_OK) {
         return err;
     }
-    ep->accept_settings = skua_settings_share(&ep->env.heap, &settings, NULL);
+    struct skua_heap *heap = &ep->env.heap;
+    uint32_t syn_backlog = c->syn_backlog != 0 ? c->syn_backlog : SKUA_LIMIT_SYN_BACKLOG_DEFAULT;
+    ep->accept_settings = skua_settings_share(heap, &settings, NULL);
     skua_wipe(&settings, sizeof settings);
-    if (ep->accept_settings == NULL) {
+    if (ep->accept_settings == NULL ||
+        skua_admission_start(&ep->admission, heap, c, syn_backlog, ep->env.hash_key) != SKUA_OK) {
+        skua_settings_drop(heap, ep->accept_settings);
+        ep->accept_settings = NULL;
         return SKUA_ENOMEM;
     }
     ep->accept_user = c->conn.user;
     ep->backlog = c->backlog != 0 ? c->backlog : SKUA_LIMIT_BACKLOG_DEFAULT;
-    ep->syns.backlog = c->syn_backlog != 0 ? c->syn_backlog : SKUA_LIMIT_SYN_BACKLOG_DEFAULT;
-    skua_admission_set(&ep->admission, c, ep->syns.backlog);
+    ep->abort_on_overflow = c->abort_on_overflow;
+    ep->allow = c->allow;
+    ep->allow_user = c->allow_user;
+    ep->syns.backlog = syn_backlog;
     ep->syns.retries = ep->accept_settings->syn_retries;
     ep->listening = true;
     return SKUA_OK;
@@ -160,6 +167,7 @@ enum skua_err skua_endpoint_unlisten(struct skua_endpoint *ep)
     }
     ep->listening = false;
     skua_syn_queue_clear(&ep->syns);
+    skua_admission_stop(&ep->admission, &ep->env.heap);
     skua_settings_drop(&ep->env.heap, ep->accept_settings);
     ep->accept_settings = NULL;
     struct skua_node *node = skua_list_first(&ep->conns);

@@ -39,15 +39,20 @@ static struct skua_connection *find(struct skua_endpoint *ep, const struct skua_
 
 /* RFC 9000 §6: an unknown version is answered, where the datagram is large enough to be a first
  * one. */
-static void answer_version(struct skua_endpoint *ep, const struct skua_arrival *a)
+static enum skua_verdict answer_version(struct skua_endpoint *ep, const struct skua_arrival *a,
+                                        skua_time now)
 {
     if (a->len < SKUA_LIMIT_UDP_MIN || a->head->version == 0) {
-        return;
+        return SKUA_VERDICT_VERSION;
+    }
+    if (!skua_admission_may_answer(&ep->admission, SKUA_ANSWER_REFUSAL, now)) {
+        return SKUA_VERDICT_ANSWER_RATE;
     }
     struct skua_answer *answer = skua_answers_add(&ep->answers, a->path);
     struct skua_writer w = skua_writer_of(answer->bytes, sizeof answer->bytes);
     skua_versions_write(&w, a->head);
     answer->len = w.failed ? 0 : (uint8_t)skua_writer_len(&w);
+    return SKUA_VERDICT_VERSION;
 }
 
 static enum skua_verdict by_id(struct skua_endpoint *ep, const struct skua_arrival *a,
@@ -76,7 +81,7 @@ enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx
     const struct skua_arrival arrival = {
         .head = &head, .data = data, .len = len, .path = &rx->path, .ecn = rx->ecn};
     if (verdict == SKUA_VERDICT_VERSION) {
-        answer_version(ep, &arrival);
+        return answer_version(ep, &arrival, now);
     }
     if (verdict != SKUA_VERDICT_OK) {
         return verdict;

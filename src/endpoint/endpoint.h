@@ -3,6 +3,7 @@
  *   demux.c        which of the tables below a datagram belongs to
  *   listener.c     SYN and CONFIRM: from a stranger's packet to a connection
  *   admission.c    whether a SYN must prove its address first
+ *   prefixes.c     handshakes by network
  *   syn_queue.c    half-open entries (SYN_RCVD), TCP's SYN queue
  *   time_wait.c    records of connections that are over
  *   answers.c      datagrams that belong to no connection
@@ -47,6 +48,9 @@ struct skua_endpoint {
     struct skua_time_wait time_wait; /* records */
     struct skua_answers answers;     /* RETRY, REFUSE, VERSIONS, repeats of records */
     bool listening;
+    bool abort_on_overflow; /* as in skua_listen_config */
+    bool (*allow)(void *user, const struct skua_key *key, const struct skua_path *path);
+    void *allow_user;                      /* both as in skua_listen_config */
     struct skua_settings *accept_settings; /* for accepted connections; NULL while not listening */
     void *accept_user;                     /* the application's pointer for them */
     uint32_t backlog;                      /* most connections not yet accepted */

@@ -3,7 +3,8 @@
  * SYN: cheap checks first (length, address proven where that is wanted, repeat, room), then one
  * Noise message, then a half-open entry. Third packet: room in the accept queue before any
  * multiplication, then message 3, then the sealed frames; only when those have opened is there a
- * connection and is the entry spent. */
+ * connection and is the entry spent. Where one has failed, each further one for the entry takes a
+ * handshake from its network's allowance: it costs a multiplication too. */
 #include "endpoint/endpoint.h"
 
 #include <string.h>
@@ -11,13 +12,17 @@
 #include "base/time.h"
 #include "handshake/refuse.h"
 
-static void refuse(struct skua_endpoint *ep, const struct skua_arrival *a,
-                   const struct skua_syn *syn, enum skua_code code)
+static enum skua_verdict refuse(struct skua_endpoint *ep, const struct skua_arrival *a,
+                                const struct skua_syn *syn, skua_time now)
 {
+    if (!skua_admission_may_answer(&ep->admission, SKUA_ANSWER_REFUSAL, now)) {
+        return SKUA_VERDICT_ANSWER_RATE;
+    }
     struct skua_answer *answer = skua_answers_add(&ep->answers, a->path);
     struct skua_writer w = skua_writer_of(answer->bytes, sizeof answer->bytes);
-    skua_refuse_write(&w, a->head, syn, code);
+    skua_refuse_write(&w, a->head, syn, SKUA_CODE_REFUSED);
     answer->len = w.failed ? 0 : (uint8_t)skua_writer_len(&w);
+    return SKUA_VERDICT_SYN_NOT_LISTENING;
 }
 
 static struct skua_token_claim token_claim(const struct skua_arrival *a)
@@ -38,6 +43,9 @@ static bool is_proven(struct skua_endpoint *ep, const struct skua_arrival *a,
 static enum skua_verdict retry(struct skua_endpoint *ep, const struct skua_arrival *a,
                                const struct skua_syn *syn, skua_time now)
 {
+    if (!skua_admission_may_answer(&ep->admission, SKUA_ANSWER_RETRY, now)) {
+        return SKUA_VERDICT_ANSWER_RATE;
+    }
     const struct skua_token_claim claim = token_claim(a);
     uint8_t token[SKUA_TOKEN_LEN];
     skua_token_write(&ep->admission.tokens, token, &claim, now);
@@ -75,11 +83,11 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
         return verdict;
     }
     if (!ep->listening) {
-        refuse(ep, a, &syn, SKUA_CODE_REFUSED);
-        return SKUA_VERDICT_SYN_NOT_LISTENING;
+        return refuse(ep, a, &syn, now);
     }
-    if (skua_admission_wants_proof(&ep->admission, skua_syn_queue_count(&ep->syns), now) &&
-        !is_proven(ep, a, &syn, now)) {
+    const bool pressed =
+        skua_admission_pressed(&ep->admission, skua_syn_queue_count(&ep->syns), now);
+    if (skua_admission_wants_proof(&ep->admission, pressed) && !is_proven(ep, a, &syn, now)) {
         return retry(ep, a, &syn, now);
     }
     struct skua_half_open entry = {.path = *a->path};
@@ -90,7 +98,9 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
     if (!skua_syn_queue_has_room(&ep->syns)) {
         return SKUA_VERDICT_SYN_QUEUE_FULL;
     }
-    skua_admission_on_handshake(&ep->admission, now);
+    if (!skua_admission_take(&ep->admission, &a->path->remote, pressed, now)) {
+        return SKUA_VERDICT_SYN_PREFIX;
+    }
     struct skua_transport_params params;
     const struct skua_responder_config config = responder_config(ep, &params);
     const struct skua_id id = skua_demux_new_id(ep, true);
@@ -129,6 +139,29 @@ static enum skua_verdict finish(const struct skua_endpoint *ep, const struct sku
     return skua_responder_on_confirm(&entry->responder, &config, &confirm, result);
 }
 
+/* Whether a client that has proved its key may come in; else the code of the RST that says why. */
+static enum skua_code judge(const struct skua_endpoint *ep,
+                            const struct skua_handshake_result *result,
+                            const struct skua_path *path)
+{
+    if (result->code != SKUA_CODE_NO_ERROR) {
+        return result->code;
+    }
+    if (ep->allow != NULL && !ep->allow(ep->allow_user, &result->peer_key, path)) {
+        return SKUA_CODE_KEY_REFUSED;
+    }
+    return ep->accept_queue >= ep->backlog ? SKUA_CODE_OVERLOAD : SKUA_CODE_NO_ERROR;
+}
+
+/* What became of a third packet whose connection is reset with `code`. */
+static enum skua_verdict verdict_of(enum skua_code code)
+{
+    if (code == SKUA_CODE_KEY_REFUSED) {
+        return SKUA_VERDICT_KEY_REFUSED;
+    }
+    return code == SKUA_CODE_OVERLOAD ? SKUA_VERDICT_ACCEPT_OVERFLOW : SKUA_VERDICT_PROTOCOL;
+}
+
 /* A connection from `result`, which has taken the third packet in; NULL where that did not open. */
 static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_half_open *entry,
                                          const struct skua_arrival *a,
@@ -155,10 +188,12 @@ static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_h
         skua_connection_free(c);
         return SKUA_VERDICT_NO_MEMORY;
     }
+    const enum skua_code code = judge(ep, result, a->path);
     ep->accept_queue++;
-    if (result->code != SKUA_CODE_NO_ERROR) {
+    if (code != SKUA_CODE_NO_ERROR) {
         skua_outbox_disown(ep, c);
-        skua_connection_abort(c, false, (uint64_t)result->code, "");
+        skua_connection_abort(c, false, (uint64_t)code, "");
+        verdict = verdict_of(code);
     }
     skua_time until = skua_time_add(now, skua_time_mul(skua_recovery_pto(&c->recovery), 3));
     skua_syn_queue_spend(&ep->syns, entry, until);
@@ -175,14 +210,21 @@ enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct sku
     if (!skua_addr_equal(&entry->path.remote, &a->path->remote)) {
         return SKUA_VERDICT_CONFIRM_BAD;
     }
-    if (ep->accept_queue >= ep->backlog || ep->conn_count >= ep->max_conns) {
+    const bool full = ep->accept_queue >= ep->backlog;
+    if ((full && !ep->abort_on_overflow) || ep->conn_count >= ep->max_conns) {
         return SKUA_VERDICT_ACCEPT_QUEUE_FULL;
+    }
+    if (entry->doubted && !skua_admission_take(&ep->admission, &a->path->remote, true, now)) {
+        return SKUA_VERDICT_SYN_PREFIX;
     }
     struct skua_handshake_result result;
     enum skua_verdict verdict = finish(ep, entry, a, &result);
     if (verdict == SKUA_VERDICT_OK || verdict == SKUA_VERDICT_PROTOCOL) {
         verdict = open_connection(ep, entry, a, &result, now);
         skua_handshake_result_wipe(&result);
+    }
+    if (verdict == SKUA_VERDICT_CONFIRM_BAD) {
+        entry->doubted = true;
     }
     return verdict;
 }

@@ -35,6 +35,7 @@ struct skua_half_open {
     uint8_t fingerprint[SKUA_TAG_LEN]; /* of the SYN */
     uint8_t level;                     /* repeats by timer so far */
     bool repeated;                     /* sent more than once: no RTT sample */
+    bool doubted;                      /* a third packet for it did not authenticate */
     uint8_t syn_ack_len;               /* bytes of `syn_ack` */
     struct skua_responder responder;   /* secret */
     uint8_t syn_ack[];                 /* the packet */

@@ -70,6 +70,133 @@ static bool drop_from_server(struct pair *pair, int from, const uint8_t *data, s
     return from == SERVER && *(bool *)pair->user;
 }
 
+/* The same, but the client is to know at once. */
+static void a_full_accept_queue_can_refuse(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats;
+    config.backlog = 1;
+    config.abort_on_overflow = true;
+    pair_open(&p);
+    p.no_accept = true;
+    pair_listen(&p, &config);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 10 * p.delay);
+    skua_conn first = p.host[SERVER].conn;
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 4 * p.delay + SKUA_MSEC);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 1);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_ECONNREFUSED);
+    assert_int_equal(p.host[CLIENT].closed.code, SKUA_CODE_OVERLOAD);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_ACCEPT_OVERFLOW], 1);
+    assert_int_equal(stats.accept_queue, 1);
+    assert_int_equal(stats.conns, 1);
+    assert_int_equal(stats.half_open, 0);
+    assert_int_equal(skua_conn_accept(p.host[SERVER].ep, first, NULL), SKUA_OK);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 10 * p.delay);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 2);
+    pair_close(&p);
+}
+
+struct list {
+    struct skua_key key; /* the only one that may come in */
+    unsigned asked;
+};
+
+static bool only(void *user, const struct skua_key *key, const struct skua_path *path)
+{
+    struct list *list = user;
+    list->asked++;
+    assert_int_equal(path->remote.family, SKUA_FAMILY_IPV4);
+    return memcmp(key, &list->key, sizeof *key) == 0;
+}
+
+/* A key that is not on the list never takes room, in XX and in IK. */
+static void keys_can_be_listed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct pair p;
+        struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+        struct skua_conn_config client = SKUA_CONN_CONFIG_INIT;
+        struct skua_endpoint_stats stats;
+        struct list list = {.asked = 0};
+        const bool allowed = i % 2 == 0, ik = i >= 2;
+        pair_open(&p);
+        config.backlog = 1;
+        config.allow = only;
+        config.allow_user = &list;
+        list.key = *skua_endpoint_key(p.host[allowed ? CLIENT : SERVER].ep);
+        client.server_key = skua_endpoint_key(p.host[SERVER].ep);
+        client.ik = ik;
+        pair_listen(&p, &config);
+        (void)pair_connect(&p, &client);
+        pair_run(&p, 10 * p.delay);
+        assert_int_equal(list.asked, 1);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], allowed);
+        assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], !allowed);
+        stats_of(&p, SERVER, &stats);
+        assert_int_equal(stats.verdicts[SKUA_VERDICT_KEY_REFUSED], !allowed);
+        assert_int_equal(stats.accept_queue, 0);
+        if (!allowed) {
+            assert_int_equal(p.host[CLIENT].closed.error, SKUA_ECONNREFUSED);
+            assert_int_equal(p.host[CLIENT].closed.code, SKUA_CODE_KEY_REFUSED);
+        }
+        pair_close(&p);
+    }
+}
+
+static bool drop_confirm(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    (void)len;
+    bool drop = from == CLIENT && data[0] == SKUA_FIRST_BYTE(SKUA_PACKET_CONFIRM);
+    if (drop && *(size_t *)pair->user == 0) {
+        *(size_t *)pair->user = len;
+        memcpy((uint8_t *)pair->user + sizeof(size_t), data, len);
+    }
+    return drop;
+}
+
+/* Third packets that fail cost a multiplication each: they count as handshakes of their network. */
+static void forged_third_packets_are_limited(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats;
+    struct {
+        size_t len;
+        uint8_t bytes[2000];
+    } confirm = {.len = 0};
+    config.prefix_handshakes = 10;
+    pair_open(&p);
+    p.drop = drop_confirm;
+    p.user = &confirm;
+    pair_listen(&p, &config);
+    pair_run(&p, 10 * SKUA_SEC); /* allowances are saved up */
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 3 * p.delay);
+    assert_true(confirm.len > 0);
+    for (int i = 0; i < 200; i++) {
+        uint8_t forged[sizeof confirm.bytes];
+        memcpy(forged, confirm.bytes, confirm.len);
+        forged[60] ^= (uint8_t)(i + 1);
+        pair_inject(&p, SERVER, forged, confirm.len);
+    }
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_CONFIRM_BAD], 82);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_PREFIX], 118);
+    assert_int_equal(stats.half_open, 1);
+    p.drop = NULL;
+    pair_run(&p, 2 * SKUA_SEC); /* and the real one comes in all the same */
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+    pair_close(&p);
+}
+
 /* RETRY on every SYN: one more round trip, and nothing kept until the token comes. */
 static void an_address_can_be_proven_first(void **state)
 {
@@ -307,6 +434,9 @@ int main(void)
         cmocka_unit_test(nobody_listens_is_told_at_once),
         cmocka_unit_test(a_refused_connection_is_told),
         cmocka_unit_test(a_full_accept_queue_waits),
+        cmocka_unit_test(a_full_accept_queue_can_refuse),
+        cmocka_unit_test(keys_can_be_listed),
+        cmocka_unit_test(forged_third_packets_are_limited),
         cmocka_unit_test(an_address_can_be_proven_first),
         cmocka_unit_test(pressure_asks_for_proof),
         cmocka_unit_test(haste_asks_for_proof),
