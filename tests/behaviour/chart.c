@@ -88,9 +88,10 @@ void chart_begin_drivers(const struct sim_link_config *link,
                          const struct sim_host_config *at_client,
                          const struct sim_host_config *at_server)
 {
+    static const struct sim_link_config ethernet = {.delay = 10 * SKUA_MSEC, .mtu = 1472};
     struct sim_host_config a = driver(at_client), b = driver(at_server);
     chart_end();
-    pair_init_drivers(&pair, test_name, link, &a, &b);
+    pair_init_drivers(&pair, test_name, link != NULL ? link : &ethernet, &a, &b);
     pair_replay(&pair, "behaviour run", test_name);
     pair.w->verbose = pair.w->verbose || verbose;
     pair.w->dump = draw;
@@ -212,7 +213,9 @@ void net_inject(struct side *to, const struct skua_addr *from, const void *bytes
 {
     struct skua_addr address = sim_addr((to == server ? client : server)->host, 0);
     struct skua_addr own = sim_addr(to->host, 0);
-    sim_inject(to->host, from != NULL ? from : &address, &own, bytes, len, pair.w->now);
+    from = from != NULL ? from : &address;
+    record_injected(to, from, len);
+    sim_inject(to->host, from, &own, bytes, len, pair.w->now);
 }
 
 void net_replay(struct side *to, const struct kept *copy)

@@ -19,9 +19,9 @@
  *     }
  *
  * There are two hosts, `client` and `server` (struct side of ../sim/pair.h: they accept and read by
- * themselves unless told not to), and 10 ms each way between them. A chart is open when a test
- * begins; chart_begin(...) opens another in place of it, with other links or drivers. When a test
- * is over, all connections are aborted and nothing may be left in either endpoint.
+ * themselves unless told not to), and an Ethernet with 10 ms each way between them. A chart is open
+ * when a test begins; chart_begin(...) opens another in place of it, with other links or drivers.
+ * When a test is over, all connections are aborted and nothing may be left in either endpoint.
  *
  * A kind of packet is its type (SYN, ..., DATA), ANY, or WITH(frame): those that carry the frame
  * (WITH(FIN), WITH(STREAM)); STREAM_END is a STREAM frame with the stream's end. Count them from 1:
@@ -56,7 +56,8 @@
 
 extern struct side *const client, *const server;
 
-/* Ends the chart that is open, if any, and opens another: `link` may be NULL (10 ms each way). */
+/* Ends the chart that is open, if any, and opens another: `link` may be NULL (10 ms each way, 1,472
+ * bytes of UDP payload at most). */
 void chart_begin(const struct sim_link_config *link);
 /* The same with drivers of one's own; NULL: ideal ones, that take one datagram at a time. */
 void chart_begin_drivers(const struct sim_link_config *link,

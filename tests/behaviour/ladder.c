@@ -89,6 +89,10 @@ static void put_frame(struct text *t, const struct wire_frame *f)
 static void put_packet(struct text *t, const struct packet *p)
 {
     static const char *const names[] = {"SYN", "SYN_ACK", "CONFIRM", "RETRY", "REFUSE", "VERSIONS"};
+    if (p->injected) {
+        put(t, "injected (%zu)", p->size);
+        return;
+    }
     put(t, "%s", p->kind < sizeof names / sizeof names[0] ? names[p->kind] : "DATA");
     if (p->pn != UINT64_MAX) {
         put(t, " %llu", (unsigned long long)p->pn);
@@ -100,6 +104,15 @@ static void put_packet(struct text *t, const struct packet *p)
     for (unsigned i = 0; i < p->frame_count; i++) {
         put(t, "%s", i == 0 ? " " : ", ");
         put_frame(t, &p->frames[i]);
+    }
+}
+
+static void put_peer(struct text *t, const struct packet *p)
+{
+    if (p->peer.family != SKUA_FAMILY_NONE) {
+        char address[SKUA_ADDR_TEXT_LEN];
+        skua_addr_format(address, &p->peer);
+        put(t, " %s %s", p->injected ? "from" : "to", address);
     }
 }
 
@@ -147,7 +160,8 @@ static void draw_arrow(FILE *out, const struct packet *p, const char *text, bool
 {
     char lane[LANE + 1];
     struct text there = {.len = 0}, here = {.len = 0};
-    fill_lane(lane, text, rightward, p->damaged && copy == 0 ? '~' : '-');
+    char filler = p->injected ? '=' : (p->damaged && copy == 0 ? '~' : '-');
+    fill_lane(lane, text, rightward, filler);
     if (p->copies == 0) { /* it ends in the middle of nowhere */
         size_t end = strlen(text) + 8 < LANE - 12 ? LANE - 12 : LANE - 4;
         memset(rightward ? lane + end : lane, ' ', LANE - end);
@@ -156,7 +170,7 @@ static void draw_arrow(FILE *out, const struct packet *p, const char *text, bool
         mark_end(lane, p, rightward, copy);
         put_time(&there, p->arrived[copy]);
     }
-    if (copy == 0) {
+    if (copy == 0 && !p->injected) {
         put_time(&here, p->at);
     }
     put_line(out, rightward ? here.s : there.s, lane, rightward ? there.s : here.s);
@@ -166,6 +180,7 @@ static void draw_packet(FILE *out, const struct packet *p, bool rightward)
 {
     struct text text = {.len = 0};
     put_packet(&text, p);
+    put_peer(&text, p);
     draw_arrow(out, p, text.s, rightward, 0);
     if (p->copies > 1) {
         draw_arrow(out, p, "the same again", rightward, 1);

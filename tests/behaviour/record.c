@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/assert.h"
 #include "base/trace.h"
 #include "base/verdict.h"
@@ -15,8 +16,12 @@ enum {
     EVENTS_MAX = 20000, /* what comes later is counted and not kept */
     TRACED_MAX = 4096,  /* packets sealed in one batch */
     FAULTS_MAX = 64,
+    INJECTED_MAX = 32,
     KINDS = KIND_WITH_FRAME + 256
 };
+
+/* No packet is under way for longer. */
+#define FLIGHT_MAX (5 * SKUA_SEC)
 
 /* Of one host: what was traced and is not on the link yet. */
 struct traced {
@@ -25,6 +30,7 @@ struct traced {
     struct packet open; /* its frames so far */
     unsigned sent[KINDS];
     skua_time last_arrival; /* of what left so far */
+    uint64_t opened_pn;     /* of the datagram that is being received */
 };
 
 static struct {
@@ -35,6 +41,7 @@ static struct {
     size_t count, cap;
     struct fault faults[FAULTS_MAX];
     size_t fault_count;
+    unsigned injected;
     struct traced traced[2]; /* by index of the host */
     uint64_t half_open;
     void (*watch)(struct side *from, const struct sim_datagram *datagram);
@@ -61,6 +68,30 @@ static struct ladder_event *add(struct side *s)
     e->side = s;
     e->at = r.pair->w->now - r.start;
     return e;
+}
+
+/* The address that a reader does not expect there. */
+static struct skua_addr unusual(const struct skua_addr *is, const struct side *expected)
+{
+    struct skua_addr first = sim_addr(expected->host, 0);
+    return skua_addr_equal(is, &first) ? (struct skua_addr){.family = SKUA_FAMILY_NONE} : *is;
+}
+
+void record_injected(struct side *to, const struct skua_addr *from, size_t len)
+{
+    struct side *other = to == &r.pair->client ? &r.pair->server : &r.pair->client;
+    struct ladder_event *e = r.injected++ < INJECTED_MAX ? add(other) : NULL;
+    if (e != NULL) {
+        e->is_packet = true;
+        e->packet = (struct packet){.from = other,
+                                    .injected = true,
+                                    .peer = unusual(from, other),
+                                    .pn = UINT64_MAX,
+                                    .size = len,
+                                    .at = e->at,
+                                    .copies = 1,
+                                    .arrived = {e->at}};
+    }
 }
 
 void record_note(struct side *s, const char *text)
@@ -90,20 +121,42 @@ static void on_packet(struct traced *t, const uint64_t *args)
     memset(&t->open, 0, sizeof t->open);
 }
 
-/* The datagram that `host` drops now is the one that arrived now and has this size. */
+/* How well a packet fits a verdict, given the number that was read off the datagram. */
+static unsigned fitness(const struct packet *p, unsigned verdict, uint64_t pn)
+{
+    switch (verdict) {
+    case SKUA_VERDICT_BAD_AUTH:
+        return p->damaged ? 2 : 1;
+    case SKUA_VERDICT_DUPLICATE:
+    case SKUA_VERDICT_TOO_OLD:
+        return p->pn == pn ? 2 : 1;
+    default:
+        return 1;
+    }
+}
+
+/* The datagram that is dropped now arrived now and has this size. */
 static void on_dropped(const struct side *receiver, const uint64_t *args, skua_time at)
 {
-    for (size_t i = r.count; i-- > 0;) {
+    struct packet *best = NULL;
+    unsigned best_copy = 0, best_fitness = 0;
+    unsigned verdict = (unsigned)args[0];
+    for (size_t i = r.count; i-- > 0 && !r.stopped && r.events[i].at + FLIGHT_MAX >= at;) {
         struct packet *p = r.events[i].is_packet ? &r.events[i].packet : NULL;
         if (p == NULL || p->from == receiver || p->size != args[1]) {
             continue;
         }
         for (unsigned k = 0; k < p->copies; k++) {
-            if (p->arrived[k] == at && p->verdict[k] == SKUA_VERDICT_OK) {
-                p->verdict[k] = (unsigned)args[0];
-                return;
+            unsigned fits = fitness(p, verdict, r.traced[receiver->host->index].opened_pn);
+            if (p->arrived[k] == at && p->verdict[k] == SKUA_VERDICT_OK && fits >= best_fitness) {
+                best = p;
+                best_copy = k;
+                best_fitness = fits;
             }
         }
+    }
+    if (best != NULL) {
+        best->verdict[best_copy] = verdict;
     }
 }
 
@@ -129,6 +182,8 @@ static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_e
         record_note(s, skua_state_name((enum skua_state)e->args[1]));
         break;
     case SKUA_TRACE_PACKET_RECEIVED:
+        t->opened_pn = e->args[1];
+        break;
     case SKUA_TRACE_PACKET_ACKED:
     case SKUA_TRACE_PACKET_LOST:
     case SKUA_TRACE_FRAME_RECEIVED:
@@ -237,12 +292,12 @@ static void count_kinds(struct traced *t, const struct packet *p)
     }
 }
 
-/* A server's first answer to a SYN is when SYN_RCVD begins. */
-static void note_half_open(struct side *s, const struct packet *p)
+/* SYN_RCVD is no state of a connection, but an entry more in the SYN queue. */
+static void note_half_open(struct side *s)
 {
-    if (p->kind == SYN_ACK) {
-        struct skua_endpoint_stats stats;
-        skua_endpoint_stats(s->host->ep, &stats);
+    struct skua_endpoint_stats stats;
+    skua_endpoint_stats(s->host->ep, &stats);
+    if (s == &r.pair->server && stats.half_open != r.half_open) {
         if (stats.half_open > r.half_open) {
             record_note(s, skua_state_name(SKUA_STATE_SYN_RCVD));
         }
@@ -274,13 +329,14 @@ static void on_sent(void *arg, struct sim_host *host, const struct sim_datagram 
             }
         }
     }
-    note_half_open(s, &p);
+    note_half_open(s);
     count_kinds(t, &p);
     struct ladder_event *e = add(s);
     if (e == NULL) {
         return;
     }
     p.size = d->len;
+    p.peer = unusual(&d->to, s == &r.pair->client ? &r.pair->server : &r.pair->client);
     p.at = e->at;
     p.copies = fate->copies;
     p.damaged = fate->flips > 0;
@@ -307,7 +363,8 @@ const struct packet *record_packet(const struct side *s, unsigned kind, unsigned
 {
     for (size_t i = 0; i < r.count; i++) {
         const struct packet *p = &r.events[i].packet;
-        if (r.events[i].is_packet && p->from == s && is_of_kind(p, kind) && --nth == 0) {
+        if (r.events[i].is_packet && !p->injected && p->from == s && is_of_kind(p, kind) &&
+            --nth == 0) {
             return p;
         }
     }

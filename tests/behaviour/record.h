@@ -51,6 +51,8 @@ struct packet {
     unsigned copies;     /* that arrive: 0 = lost */
     unsigned verdict[2]; /* why the receiver dropped a copy; SKUA_VERDICT_OK: it did not */
     bool damaged, late;
+    bool injected;         /* by the test, not by `from` */
+    struct skua_addr peer; /* family NONE, or: not from or to the other side's first socket */
     unsigned frame_count;
     struct wire_frame frames[FRAMES_KEPT];
 };
@@ -68,6 +70,8 @@ void record_end(void);
 void record_stop(void);
 void record_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram));
 
+/* A datagram of the test's own reaches `to`; the first ones of a chart are drawn. */
+void record_injected(struct side *to, const struct skua_addr *from, size_t len);
 /* One line of text at a side. */
 void record_note(struct side *s, const char *text);
 void record_draw(FILE *out);

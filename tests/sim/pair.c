@@ -279,7 +279,7 @@ enum skua_state side_state(struct side *s)
 
 void pair_end(struct pair *p)
 {
-    SIM_CHECK(p->w, sim_run(p->w, p->w->now + SEC(300)));
+    (void)sim_run(p->w, p->w->now + SEC(300)); /* what is left in the world's heap is out of date */
     for (unsigned i = 0; i < p->w->hosts; i++) {
         struct skua_endpoint_stats stats;
         skua_endpoint_stats(p->w->host[i].ep, &stats);

@@ -287,21 +287,21 @@ static void offer(struct sim_host *host, struct sim_datagram *d)
         sim_nat_out(&host->nat, d);
     }
     struct sim_host *to = host_of(w, &d->to);
+    struct sim_link *link = sim_link_between(host, to != NULL ? to : host);
     struct sim_fate fate = {.copies = 0};
     if (to != NULL) {
-        struct sim_link *link = sim_link_between(host, to);
         sim_link_offer(link, d, w->now, &fate, w->counts);
-        if (w->tap.sent != NULL) {
-            w->tap.sent(w->tap.arg, host, d, &fate);
+    }
+    if (w->tap.sent != NULL) {
+        w->tap.sent(w->tap.arg, host, d, &fate);
+    }
+    for (unsigned i = 0; i < fate.copies && to != NULL; i++) {
+        struct sim_datagram *copy = copy_datagram(d);
+        for (unsigned k = 0; i == 0 && k < fate.flips; k++) {
+            uint64_t bit = sim_rng_below(&link->rng, copy->len * 8);
+            copy->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
-        for (unsigned i = 0; i < fate.copies; i++) {
-            struct sim_datagram *copy = copy_datagram(d);
-            for (unsigned k = 0; i == 0 && k < fate.flips; k++) {
-                uint64_t bit = sim_rng_below(&link->rng, copy->len * 8);
-                copy->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-            }
-            push(w, (struct sim_event){.at = fate.at[i], .host = to, .datagram = copy});
-        }
+        push(w, (struct sim_event){.at = fate.at[i], .host = to, .datagram = copy});
     }
     free(d);
 }
