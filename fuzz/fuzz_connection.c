@@ -71,9 +71,9 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
     skua_stream stream;
     uint8_t what = len > 0 ? bytes[0] : 0;
     size_t amount = len > 1 ? bytes[1] * (size_t)256 + (len > 2 ? bytes[2] : 0) : 1;
-    switch (what % 12) {
+    switch (what % 14) {
     case 0:
-        if (skua_stream_open(ep, v->conn, what / 12 % 2, &stream) == SKUA_OK) {
+        if (skua_stream_open(ep, v->conn, what / 14 % 2, &stream) == SKUA_OK) {
             v->stream = stream;
         }
         break;
@@ -106,6 +106,13 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
         break;
     case 10:
         (void)skua_conn_update_keys(ep, v->conn);
+        break;
+    case 11:
+        (void)skua_conn_send_datagram(ep, v->conn, zeros, amount, amount * SKUA_USEC);
+        break;
+    case 12:
+        while (skua_conn_drop_datagram(ep, v->conn) == SKUA_OK) {
+        }
         break;
     default:
         if (amount > 60000) {
@@ -160,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
     struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
     config.max_recv_window = listen.conn.max_recv_window = 1 << 20;
+    config.datagram_buffer = listen.conn.datagram_buffer = 10000;
     config.idle_timeout_ns = listen.conn.idle_timeout_ns = SKUA_NEVER;
     pair_init(&a.p, "", &link);
     a.p.w->replay = "";

@@ -25,7 +25,7 @@
 #include <skua/skua_ev.h>
 
 #define SKUA_PERF_LABEL   "skua-perf/1"
-#define SKUA_PERF_VERSION 1
+#define SKUA_PERF_VERSION 2
 
 enum {
     SKUA_PERF_HEAD_LEN = 3,

@@ -107,6 +107,12 @@ struct skua_trace {
     void *user;
 };
 
+/* A piece of memory. */
+struct skua_vec {
+    const uint8_t *data;
+    size_t len; /* bytes at `data` */
+};
+
 /* Name of a trace event type, as "packet_sent"; NULL beyond the last. */
 SKUA_API const char *skua_trace_name(uint32_t type);
 
@@ -234,11 +240,14 @@ struct skua_conn_config {
     bool ik; /* connect only: Noise IK instead of XX. The own key then travels in the first packet,
                 sealed to `server_key`, which is required; anyone who later gets the server's secret
                 key can read it there */
+    uint32_t datagram_buffer; /* bytes of the peer's datagrams that may wait to be read, each with
+                                 64 more than its own; beyond, the oldest are dropped. 0 = the peer
+                                 may send none; at most 64 MiB */
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
         sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-            0, 0, false                                                                            \
+            0, 0, false, 0                                                                         \
     }
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32
@@ -463,6 +472,36 @@ SKUA_API enum skua_err skua_conn_update_keys(struct skua_endpoint *ep, skua_conn
 /* Sends a PING (an ack-eliciting packet without content). */
 SKUA_API enum skua_err skua_conn_ping(struct skua_endpoint *ep, skua_conn conn);
 
+/* --- datagrams (RFC 9221): messages that are sent once and arrive whole, or not at all, in any
+ * order, and never twice. They are encrypted, congestion-controlled and paced as streams are, and
+ * take turns with them. An acknowledgement says that the peer's transport had one, not that its
+ * application read it. */
+
+/* Takes a message of `len` bytes (0 is allowed) for sending, all of it; it is copied. Where it
+ * could not leave for `lifetime_ns` it is dropped and counted (0 or SKUA_NEVER: it may take any
+ * time), and so it is where the path's packets have become too small for it meanwhile.
+ * SKUA_EMSGSIZE where it is longer than skua_conn_max_datagram says, SKUA_EAGAIN where too many
+ * wait to leave (a DATAGRAM_ROOM event follows), SKUA_ESTATE before ESTABLISHED and accept, after
+ * shutdown, and where the peer takes no datagrams, SKUA_ENOMEM. */
+SKUA_API enum skua_err skua_conn_send_datagram(struct skua_endpoint *ep, skua_conn conn,
+                                               const void *data, size_t len, skua_time lifetime_ns);
+/* The longest message that can be sent at present: what fits into one packet. It changes with the
+ * path's MTU. SKUA_ESTATE as above. */
+SKUA_API enum skua_err skua_conn_max_datagram(struct skua_endpoint *ep, skua_conn conn,
+                                              size_t *len);
+/* Copies the oldest message that waits, and takes it; `*len` is its length. SKUA_EAGAIN where there
+ * is none (DATAGRAM follows), SKUA_EMSGSIZE where it is longer than `cap`: it stays, and `*len`
+ * says how long it is. */
+SKUA_API enum skua_err skua_conn_recv_datagram(struct skua_endpoint *ep, skua_conn conn, void *out,
+                                               size_t cap, size_t *len);
+/* Shows the oldest message that waits, in place. It stays valid until the next call of recv or
+ * drop_datagram on this connection, of recv or settle on the endpoint, or of any call that closes
+ * the connection. SKUA_EAGAIN. */
+SKUA_API enum skua_err skua_conn_peek_datagram(struct skua_endpoint *ep, skua_conn conn,
+                                               struct skua_vec *out);
+/* Takes the oldest message that waits, as after a peek. SKUA_EAGAIN. */
+SKUA_API enum skua_err skua_conn_drop_datagram(struct skua_endpoint *ep, skua_conn conn);
+
 /* What tcp_info is to TCP. Bytes are of UDP payload unless said otherwise; counters start at 0 with
  * the connection. */
 struct skua_conn_stats {
@@ -503,6 +542,10 @@ struct skua_conn_stats {
     uint64_t recv_window;   /* the window granted to the peer */
     uint64_t streams_open;
     uint64_t memory; /* bytes this connection holds from the allocator */
+    uint64_t datagrams_sent, datagrams_acked, datagrams_lost; /* left; fate of their packets */
+    uint64_t datagrams_unsent; /* dropped here: lifetime over, or too long for the path's packets */
+    uint64_t datagrams_received;
+    uint64_t datagrams_unread; /* received and dropped: not read in time */
 };
 SKUA_API enum skua_err skua_conn_stats(struct skua_endpoint *ep, skua_conn conn,
                                        struct skua_conn_stats *out);
@@ -564,11 +607,6 @@ SKUA_API enum skua_err skua_stream_stop(struct skua_endpoint *ep, skua_stream st
  * SKUA_ESTATE after stop and on own unidirectional streams. */
 SKUA_API enum skua_err skua_stream_read(struct skua_endpoint *ep, skua_stream stream, void *out,
                                         size_t len, size_t *read);
-/* A piece of memory. */
-struct skua_vec {
-    const uint8_t *data;
-    size_t len; /* bytes at `data` */
-};
 /* Shows the next bytes in place: up to `*count` pieces in `vec`, their number in `*count`. They
  * stay valid until the next call of consume, read or stop on this stream, of recv or settle on the
  * endpoint, or of any call that closes the stream or connection. Errors as read; `*count` is then

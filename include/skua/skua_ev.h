@@ -60,6 +60,9 @@ struct skua_ev_handlers {
     skua_ev_handler *stopped;  /* the peer asked to stop sending on `stream` */
     skua_ev_handler *finished; /* the peer has shut down (end of file of the whole connection) */
     skua_ev_handler *closed;   /* the connection ended, or skua_ev_connect failed; see `error` */
+    skua_ev_handler *datagram; /* datagrams have arrived: read them until SKUA_EAGAIN. Peeking here,
+                                  and dropping before the handler returns, costs no copy */
+    skua_ev_handler *datagram_room; /* a refused skua_conn_send_datagram can be tried again */
 };
 
 /* A driver's settings. */
@@ -77,7 +80,8 @@ struct skua_ev_config {
 #define SKUA_EV_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, NULL, 0, false, false    \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, NULL, 0,     \
+            false, false                                                                           \
     }
 
 /* The system's randomness, by libsodium; static. Fit for skua_key_generate, after skua_init. */

@@ -310,6 +310,9 @@ enum skua_err skua_connection_close(struct skua_connection *c)
     }
     c->close.released = true;
     skua_streams_discard_all(&c->streams);
+    if (c->datagrams != NULL) {
+        skua_datagrams_discard(c->datagrams);
+    }
     if (c->close.ended) {
         skua_conn_mark(c, SKUA_MARK_EVENT); /* the husk's CLOSED can be reported now */
         return SKUA_OK;

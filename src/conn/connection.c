@@ -26,6 +26,8 @@ void skua_conn_params(struct skua_transport_params *out, const struct skua_setti
     out->initial_max_streams_bidi = settings->max_streams_bidi;
     out->initial_max_streams_uni = settings->max_streams_uni;
     out->max_udp_payload = max_udp_payload;
+    /* No packet holds a larger frame than this. */
+    out->max_datagram_frame_size = settings->datagram_buffer != 0 ? UINT16_MAX : 0;
 }
 
 void skua_conn_transition(struct skua_connection *c, enum skua_state_event event, skua_time now)
@@ -137,6 +139,7 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
     c->exporter = result->exporter;
     c->peer_ack_delay_exponent = peer->ack_delay_exponent;
     c->peer_max_udp_payload = peer->max_udp_payload;
+    c->peer_max_datagram = peer->max_datagram_frame_size;
     skua_keys_init(&c->keys, c->env->cache, result->suite, !c->is_server, &result->to_responder,
                    &result->to_initiator);
     c->recovery.max_ack_delay_ns = peer->max_ack_delay_ms * SKUA_MSEC;
@@ -174,6 +177,7 @@ void skua_connection_free(struct skua_connection *c)
         skua_replay_deinit(&c->rx.replay, heap);
     }
     skua_streams_deinit(&c->streams);
+    skua_datagrams_free(c->datagrams);
     skua_list_remove(&c->outbox.node);
     skua_list_remove(&c->link);
     skua_list_remove(&c->outbox.event_node);

@@ -5,6 +5,7 @@
  * confirmed rx.c        a datagram in: packet number, replay window, opening, frames frames.c what
  * each frame means tx.c        a datagram out: what to put into it, within cwnd and pacing
  *   control.c   the connection's own frames: ACK, PING, FIN, FIN_ACK, RST
+ *   datagram.c  datagrams: when, how large, and their turn among the streams
  *   fate.c      what became of packets, for streams, congestion control and PMTUD
  *   close.c     FIN both ways, RST, TIME_WAIT, the end
  *   timers.c    one deadline from many facts
@@ -35,6 +36,7 @@
 #include "path/pmtud.h"
 #include "recovery/acks.h"
 #include "recovery/recovery.h"
+#include "stream/datagrams.h"
 #include "stream/streams.h"
 #include "wire/header.h"
 #include "wire/id.h"
@@ -157,6 +159,7 @@ struct skua_connection {
     struct skua_settings *settings;  /* held; shared with others */
     struct skua_id own_id;           /* dcid of packets to us */
     struct skua_id peer_id;          /* dcid of packets to the peer */
+    uint16_t peer_max_datagram;      /* the peer's max_datagram_frame_size; 0 = it takes none */
     struct skua_path path;
     struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */
@@ -169,6 +172,7 @@ struct skua_connection {
     struct skua_pacer pacer;
     struct skua_pmtud pmtud;
     struct skua_streams streams;
+    struct skua_datagrams *datagrams; /* from the first one on; NULL before */
     struct skua_close_state close;
     struct skua_life life;
     struct skua_counters count;
@@ -256,6 +260,12 @@ enum skua_err skua_connection_export(const struct skua_connection *c, const char
                                      size_t len);
 enum skua_err skua_connection_update_keys(struct skua_connection *c);
 enum skua_err skua_connection_ping(struct skua_connection *c);
+/* Datagrams: see skua_conn_send_datagram and those behind it. */
+enum skua_err skua_connection_send_datagram(struct skua_connection *c, const void *data, size_t len,
+                                            skua_time lifetime_ns);
+enum skua_err skua_connection_max_datagram(const struct skua_connection *c, size_t *len);
+enum skua_err skua_connection_peek_datagram(const struct skua_connection *c, struct skua_vec *out);
+enum skua_err skua_connection_drop_datagram(struct skua_connection *c);
 void skua_connection_stats(const struct skua_connection *c, struct skua_conn_stats *out);
 
 #endif

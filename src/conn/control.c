@@ -47,11 +47,17 @@ void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fil
     }
 }
 
+/* May FIN leave, and what does it say? Every byte was sent, and so was every datagram. */
+static bool fin_ready(const struct skua_connection *c, struct skua_streams_totals *totals)
+{
+    return c->close.fin_due && skua_streams_totals(&c->streams, totals) &&
+           !skua_datagram_wants_send(c);
+}
+
 bool skua_control_wants_send(const struct skua_connection *c)
 {
     struct skua_streams_totals totals;
-    return c->tx.ping || c->close.fin_ack_due ||
-           (c->close.fin_due && skua_streams_totals(&c->streams, &totals));
+    return c->tx.ping || c->close.fin_ack_due || fin_ready(c, &totals);
 }
 
 /* Writes a frame of a few bytes where there is room; then it is no longer due. */
@@ -70,7 +76,7 @@ static void write_due(struct skua_fill *fill, const struct skua_frame *frame, bo
 void skua_control_close(struct skua_connection *c, struct skua_fill *fill)
 {
     struct skua_streams_totals totals;
-    bool fin_due = c->close.fin_due && skua_streams_totals(&c->streams, &totals);
+    bool fin_due = fin_ready(c, &totals);
     /* Whoever sends FIN second keeps no record: the FIN_ACK that answers it ends all. So each such
      * FIN takes the own FIN_ACK along, lest an earlier one was lost. */
     if (c->close.fin_ack_due || (fin_due && c->close.peer_complete)) {

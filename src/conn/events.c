@@ -67,6 +67,15 @@ static bool stream_event(struct skua_connection *c, struct skua_event *event,
     return true;
 }
 
+/* The application may have read them since. */
+static bool datagram_event(struct skua_connection *c, struct skua_event *event)
+{
+    if (!skua_datagram_is_news(c)) {
+        c->events &= ~BIT(DATAGRAM);
+    }
+    return take_bit(c, SKUA_EVENT_DATAGRAM, event) || take_bit(c, SKUA_EVENT_DATAGRAM_ROOM, event);
+}
+
 bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *event,
                                 struct skua_stream **stream)
 {
@@ -84,8 +93,8 @@ bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *ev
         }
         return true;
     }
-    if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || stream_event(c, event, stream) ||
-        take_bit(c, SKUA_EVENT_FINISHED, event)) {
+    if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || datagram_event(c, event) ||
+        stream_event(c, event, stream) || take_bit(c, SKUA_EVENT_FINISHED, event)) {
         return true;
     }
     if (closed_is_due(c)) {

@@ -24,6 +24,8 @@ static void record_acked(struct skua_connection *c, const struct skua_record *re
 {
     if (record->type == SKUA_FRAME_ACK) {
         skua_acks_on_ack_of_ack(&c->rx.acks, record->id);
+    } else if (record->type == SKUA_FRAME_DATAGRAM) {
+        skua_datagrams_on_acked(c->datagrams, record);
     } else {
         skua_streams_on_acked(&c->streams, record);
     }
@@ -37,6 +39,8 @@ static void record_lost(struct skua_connection *c, const struct skua_record *rec
         c->tx.ack_frequency_due = c->tx.ack_frequency_due || record->id == c->tx.ack_sequence;
     } else if (record->type == SKUA_FRAME_FIN_ACK) {
         c->close.fin_ack_due = true;
+    } else if (record->type == SKUA_FRAME_DATAGRAM) {
+        skua_datagrams_on_lost(c->datagrams, record);
     } else {
         skua_streams_on_lost(&c->streams, record);
     }
@@ -215,7 +219,9 @@ static void queue_probes(struct skua_connection *c, uint32_t probes)
         size_t n =
             skua_recovery_probe_records(&c->recovery, &cursor, records, SKUA_RECORDS_PER_PACKET);
         for (size_t k = 0; k < n; k++) {
-            record_lost(c, &records[k]);
+            if (records[k].type != SKUA_FRAME_DATAGRAM) { /* not known to be lost, nor repeated */
+                record_lost(c, &records[k]);
+            }
         }
     }
     c->tx.probes = probes;

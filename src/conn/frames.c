@@ -63,6 +63,7 @@ static enum skua_code recv_stream_frame(struct skua_connection *c, const struct 
         return skua_streams_on_streams_blocked(s, SKUA_STREAM_BIDI, f->max);
     case SKUA_FRAME_STREAMS_BLOCKED_UNI:
         return skua_streams_on_streams_blocked(s, SKUA_STREAM_UNI, f->max);
+    case SKUA_FRAME_DATAGRAM:
     case SKUA_FRAME_PADDING:
     case SKUA_FRAME_PING:
     case SKUA_FRAME_ACK:
@@ -105,6 +106,8 @@ static enum skua_code recv_frame(struct skua_connection *c, const struct skua_fr
     case SKUA_FRAME_RST:
         skua_close_on_rst(c, f, now);
         return SKUA_CODE_NO_ERROR;
+    case SKUA_FRAME_DATAGRAM:
+        return skua_datagram_on_frame(c, f);
     case SKUA_FRAME_RESET_STREAM:
     case SKUA_FRAME_STOP_SENDING:
     case SKUA_FRAME_STREAM:

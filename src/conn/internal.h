@@ -88,7 +88,7 @@ struct skua_fill {
 void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_time now);
 /* How often we want ACKs, where that has changed. It travels with data, never alone. */
 void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fill);
-/* FIN_ACK, and FIN once every byte has been sent. */
+/* FIN_ACK, and FIN once every byte and every datagram has been sent. */
 void skua_control_close(struct skua_connection *c, struct skua_fill *fill);
 void skua_control_ping(struct skua_connection *c, struct skua_fill *fill);
 /* Is there anything of the above to send, beside ACKs? */
@@ -96,7 +96,29 @@ bool skua_control_wants_send(const struct skua_connection *c);
 /* A packet of nothing but a RST, with as much of the reason as `reason_max` allows. */
 void skua_control_rst(struct skua_connection *c, struct skua_fill *fill, size_t reason_max);
 
+/* --- datagram.c */
+
+/* A DATAGRAM frame arrived; PROTOCOL where none is allowed. */
+enum skua_code skua_datagram_on_frame(struct skua_connection *c, const struct skua_frame *frame);
+/* The longest that a packet of the present path MTU carries, and the peer takes. */
+size_t skua_datagram_most(const struct skua_connection *c);
+/* Is one waiting to be read? */
+bool skua_datagram_is_news(const struct skua_connection *c);
+/* Is one waiting to be sent? */
+bool skua_datagram_wants_send(const struct skua_connection *c);
+/* ... and are datagrams to be put into the next packet before the streams' bytes? */
+bool skua_datagram_goes_first(const struct skua_connection *c);
+/* Room that an ACK which is not yet due is to leave for a datagram: else it could keep the largest
+ * ones out for as long as it is put off. */
+size_t skua_datagram_keep(const struct skua_connection *c, const struct skua_fill *fill,
+                          bool ack_due);
+/* Puts in as many as fit; did any? To be called where skua_datagram_wants_send. */
+bool skua_datagram_fill(struct skua_connection *c, struct skua_fill *fill, skua_time now);
+
 /* --- tx.c */
+
+/* Bytes of frames that a packet of the path MTU carries. */
+size_t skua_tx_room(const struct skua_connection *c);
 
 /* Starts a packet of at most `size` bytes at `buf`; false where as many packets as allowed wait for
  * their ACK, or there is no memory. Nothing has happened until it is sealed. */

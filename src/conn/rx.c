@@ -132,6 +132,9 @@ void skua_connection_batch_end(struct skua_connection *c, skua_time now)
 
 void skua_connection_settle(struct skua_connection *c)
 {
+    if (c->datagrams != NULL) {
+        skua_datagrams_settle(c->datagrams);
+    }
     if (skua_streams_has_loans(&c->streams) && skua_streams_settle(&c->streams) != SKUA_OK) {
         c->close.lost_memory = true;
         skua_conn_mark(c, SKUA_MARK_BATCH);

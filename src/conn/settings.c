@@ -26,7 +26,8 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         c->max_streams_uni > SKUA_LIMIT_STREAMS_MAX || c->syn_retries > 16 ||
         (c->label != NULL && strlen(c->label) > SKUA_LABEL_MAX) ||
         c->max_recv_window >= UINT64_C(1) << 40 || c->max_stream_window >= UINT64_C(1) << 40 ||
-        c->max_send_buffer >= UINT64_C(1) << 40 || (c->ik && c->server_key == NULL)) {
+        c->max_send_buffer >= UINT64_C(1) << 40 ||
+        c->datagram_buffer > SKUA_LIMIT_DATAGRAMS_UNREAD_MAX || (c->ik && c->server_key == NULL)) {
         return SKUA_EINVAL;
     }
     *out = (struct skua_settings){
@@ -43,6 +44,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .max_streams_uni = (uint32_t)count_or(c->max_streams_uni, 1024),
         .keepalive_probes = (uint32_t)count_or(c->keepalive_probes, 5),
         .syn_retries = (uint32_t)count_or(c->syn_retries, 5),
+        .datagram_buffer = c->datagram_buffer,
         .ik = c->ik,
     };
     if (c->server_key != NULL) {
@@ -68,8 +70,8 @@ static bool is_equal(const struct skua_settings *a, const struct skua_settings *
            a->max_stream_window == b->max_stream_window &&
            a->max_send_buffer == b->max_send_buffer && a->max_streams_bidi == b->max_streams_bidi &&
            a->max_streams_uni == b->max_streams_uni && a->keepalive_probes == b->keepalive_probes &&
-           a->syn_retries == b->syn_retries && a->ik == b->ik &&
-           a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
+           a->syn_retries == b->syn_retries && a->datagram_buffer == b->datagram_buffer &&
+           a->ik == b->ik && a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
            memcmp(&a->server_key, &b->server_key, sizeof a->server_key) == 0 &&
            memcmp(a->psk, b->psk, sizeof a->psk) == 0 && strcmp(a->label, b->label) == 0;
 }

@@ -58,6 +58,17 @@ static void stream_stats(const struct skua_connection *c, struct skua_conn_stats
     out->streams_open = s.open;
 }
 
+static void datagram_stats(const struct skua_datagrams *d, struct skua_conn_stats *out)
+{
+    out->datagrams_sent = d->sent;
+    out->datagrams_acked = d->acked;
+    out->datagrams_lost = d->lost;
+    out->datagrams_unsent = d->unsendable;
+    out->datagrams_received = d->received;
+    out->datagrams_unread = d->unfit;
+    out->memory += skua_datagrams_memory(d);
+}
+
 void skua_connection_stats(const struct skua_connection *c, struct skua_conn_stats *out)
 {
     *out = (struct skua_conn_stats){.state = c->state, .suite = (enum skua_suite)c->suite};
@@ -67,4 +78,7 @@ void skua_connection_stats(const struct skua_connection *c, struct skua_conn_sta
     out->memory = sizeof *c + (c->dial != NULL ? sizeof *c->dial : 0) + out->send_buffered +
                   out->recv_buffered + c->recovery.sent.cap * sizeof(struct skua_sent) +
                   c->recovery.sent.pool_cap * sizeof(struct skua_sent_more);
+    if (c->datagrams != NULL) {
+        datagram_stats(c->datagrams, out);
+    }
 }

@@ -98,6 +98,9 @@ static void run_trim(struct skua_connection *c, skua_time now)
     if (trim_deadline(c) <= now) {
         skua_recovery_trim(&c->recovery, now);
         skua_replay_trim(&c->rx.replay, &c->env->heap);
+        if (c->datagrams != NULL) {
+            skua_datagrams_trim(c->datagrams);
+        }
     }
 }
 

@@ -32,6 +32,14 @@ static bool carries_message3(const struct skua_connection *c)
     return c->dial != NULL && !c->confirmed && c->dial->initiator.message3_len > 0;
 }
 
+size_t skua_tx_room(const struct skua_connection *c)
+{
+    size_t header = carries_message3(c) ? skua_confirm_header_len(&c->peer_id, &c->own_id,
+                                                                  c->dial->initiator.message3_len)
+                                        : skua_data_header_len(c->peer_id.len);
+    return c->pmtud.mtu - header - skua_packet_overhead(&c->keys);
+}
+
 static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size)
 {
     struct skua_writer w = skua_writer_of(buf, size);
@@ -152,6 +160,36 @@ size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *
     return total;
 }
 
+/* Have streams or datagrams something to send? */
+static bool wants_data(const struct skua_connection *c)
+{
+    return skua_streams_wants_send(&c->streams) || skua_datagram_wants_send(c);
+}
+
+static void fill_streams(struct skua_connection *c, struct skua_fill *fill, skua_time now)
+{
+    size_t n = skua_streams_write_frames(&c->streams, &fill->w, fill->records + fill->count,
+                                         SKUA_RECORDS_PER_PACKET - 2 - fill->count,
+                                         c->recovery.rtt.smoothed, now);
+    fill->count += n;
+    fill->eliciting = fill->eliciting || n > 0;
+}
+
+/* Frames of streams and datagrams, in turn. */
+static void fill_data(struct skua_connection *c, struct skua_fill *fill, skua_time now)
+{
+    if (!skua_datagram_wants_send(c)) {
+        fill_streams(c, fill, now);
+    } else if (skua_datagram_goes_first(c)) {
+        c->datagrams->yields = skua_datagram_fill(c, fill, now);
+        fill_streams(c, fill, now);
+    } else {
+        c->datagrams->yields = false;
+        fill_streams(c, fill, now);
+        (void)skua_datagram_fill(c, fill, now);
+    }
+}
+
 /* Puts into one packet what there is to say. Returns its length; 0 where there is nothing, or
  * nothing allowed. */
 static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool allow_data,
@@ -159,8 +197,8 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
 {
     struct skua_fill fill;
     bool ack_due = skua_acks_due(&c->rx.acks, now);
-    bool wants = allow_data && (skua_control_wants_send(c) || skua_streams_wants_send(&c->streams));
-    if (!ack_due && !wants) {
+    bool data = allow_data && wants_data(c);
+    if (!ack_due && !data && !(allow_data && skua_control_wants_send(c))) {
         return 0;
     }
     if (!skua_tx_begin(c, &fill, buf, size)) {
@@ -169,19 +207,16 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
     }
     fill.allow_data = allow_data;
     if (c->confirmed) {
+        size_t keep = c->datagrams != NULL ? skua_datagram_keep(c, &fill, ack_due) : 0;
+        fill.w.end -= keep;
         skua_control_ack(c, &fill, now);
+        fill.w.end += keep;
     }
     if (allow_data) {
         skua_control_close(c, &fill);
-        if (skua_streams_wants_send(&c->streams)) {
+        if (data) {
             skua_control_ack_frequency(c, &fill);
-        }
-        size_t n = skua_streams_write_frames(&c->streams, &fill.w, fill.records + fill.count,
-                                             SKUA_RECORDS_PER_PACKET - 2 - fill.count,
-                                             c->recovery.rtt.smoothed, now);
-        fill.count += n;
-        fill.eliciting = fill.eliciting || n > 0;
-        if (n > 0) {
+            fill_data(c, &fill, now);
             skua_control_close(c, &fill);
         }
         c->tx.ping = c->tx.ping || c->tx.ack_only_run >= ACK_ONLY_RUN_MAX;

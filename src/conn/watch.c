@@ -71,6 +71,9 @@ void skua_watch_frame(const struct skua_connection *c, enum skua_trace_type type
         a = f->ack_frequency.sequence;
         b = f->ack_frequency.packets;
         break;
+    case SKUA_FRAME_DATAGRAM:
+        a = f->datagram.len;
+        break;
     }
     skua_conn_trace(c, type, SKUA_TRACE_ARGS(number, a, b, d), now);
 }

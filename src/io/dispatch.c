@@ -26,6 +26,10 @@ static skua_ev_handler *handler_of(const struct skua_ev *ev, enum skua_event_typ
         return h->acked;
     case SKUA_EVENT_STREAMS:
         return h->streams;
+    case SKUA_EVENT_DATAGRAM:
+        return h->datagram;
+    case SKUA_EVENT_DATAGRAM_ROOM:
+        return h->datagram_room;
     case SKUA_EVENT_FINISHED:
         return h->finished;
     case SKUA_EVENT_CLOSED:

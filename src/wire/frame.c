@@ -20,6 +20,9 @@ const struct skua_frame_info *skua_frame_info(uint64_t type)
     if (type >= SKUA_FRAME_STREAM && type <= (SKUA_FRAME_STREAM | 7)) {
         return &table[SKUA_FRAME_STREAM];
     }
+    if (type == (SKUA_FRAME_DATAGRAM | SKUA_DATAGRAM_BIT_LEN)) {
+        return &table[SKUA_FRAME_DATAGRAM];
+    }
     if (type >= sizeof table / sizeof table[0] || table[type].name == NULL) {
         return NULL;
     }

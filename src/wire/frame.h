@@ -27,6 +27,9 @@ enum skua_frame_type {
 /* Low bits of a STREAM frame's type (RFC 9000 §19.8). */
 enum { SKUA_STREAM_BIT_FIN = 1, SKUA_STREAM_BIT_LEN = 2, SKUA_STREAM_BIT_OFF = 4 };
 
+/* Low bit of a DATAGRAM frame's type (RFC 9221 §4): a length is present. */
+enum { SKUA_DATAGRAM_BIT_LEN = 1 };
+
 /* What a sender that has sent FIN may still do with a frame. */
 enum skua_frame_after_fin {
     SKUA_AFTER_FIN_YES,
@@ -50,8 +53,8 @@ struct skua_frame_info {
     enum skua_frame_states states;
 };
 
-/* The line of `type` (0x08 for all STREAM types), or NULL for a type that this version does not
- * know. */
+/* The line of `type` (0x08 for all STREAM types, 0x30 for both of DATAGRAM), or NULL for a type
+ * that this version does not know. */
 const struct skua_frame_info *skua_frame_info(uint64_t type);
 
 /* ACK and ACK_ECN. The ranges stay in the packet, encoded and already validated. */
@@ -73,13 +76,18 @@ struct skua_stream_frame {
 };
 
 /* One decoded frame. `type` is an enum skua_frame_type: for every STREAM frame
- * SKUA_FRAME_STREAM. */
+ * SKUA_FRAME_STREAM, for every DATAGRAM frame SKUA_FRAME_DATAGRAM. */
 struct skua_frame {
     uint16_t type;
     union {
         size_t padding; /* PADDING: length of the run */
         struct skua_ack_frame ack;
         struct skua_stream_frame stream;
+        struct {
+            const uint8_t *data; /* in the packet */
+            size_t len;          /* bytes of data, may be 0 */
+            bool last;           /* it had no length: the data end with the packet */
+        } datagram;
         struct {
             uint64_t id;
             uint64_t code;
@@ -118,8 +126,9 @@ struct skua_frame {
  * failed) and the rest of the packet is lost. */
 enum skua_code skua_frame_read(struct skua_reader *r, struct skua_frame *frame);
 
-/* Writes any frame, a STREAM frame with its length and data, an ACK with the ranges that it points
- * to. Values must be encodable. Lack of room: the writer fails. */
+/* Writes any frame, a STREAM frame with its length and data, a DATAGRAM frame with its data and,
+ * unless it is the `last`, its length, an ACK with the ranges that it points to. Values must be
+ * encodable. Lack of room: the writer fails. */
 void skua_frame_write(struct skua_writer *w, const struct skua_frame *frame);
 
 /* Bytes that skua_frame_write writes. */

@@ -78,6 +78,19 @@ static bool read_stream(struct skua_reader *r, struct skua_stream_frame *s, unsi
     return true;
 }
 
+/* RFC 9221 §4. */
+static bool read_datagram(struct skua_reader *r, struct skua_frame *f, unsigned bits)
+{
+    f->datagram.last = (bits & SKUA_DATAGRAM_BIT_LEN) == 0;
+    uint64_t len = f->datagram.last ? skua_reader_left(r) : skua_reader_varint(r);
+    if (len > skua_reader_left(r)) {
+        return false;
+    }
+    f->datagram.len = (size_t)len;
+    f->datagram.data = skua_reader_bytes(r, f->datagram.len);
+    return true;
+}
+
 static bool read_count(struct skua_reader *r, uint64_t *count)
 {
     *count = skua_reader_varint(r);
@@ -148,7 +161,8 @@ static bool read_fields(struct skua_reader *r, struct skua_frame *f)
         return true;
     case SKUA_FRAME_RST:
         return read_rst(r, f);
-    case SKUA_FRAME_STREAM: /* skua_frame_read takes all its types aside */
+    case SKUA_FRAME_DATAGRAM: /* skua_frame_read takes all their types aside */
+    case SKUA_FRAME_STREAM:
         break;
     }
     return false; /* not a frame of this version */
@@ -163,6 +177,9 @@ enum skua_code skua_frame_read(struct skua_reader *r, struct skua_frame *f)
     if ((type & ~UINT64_C(7)) == SKUA_FRAME_STREAM) {
         f->type = SKUA_FRAME_STREAM;
         ok = read_stream(r, &f->stream, (unsigned)type & 7u);
+    } else if ((type & ~UINT64_C(1)) == SKUA_FRAME_DATAGRAM) {
+        f->type = SKUA_FRAME_DATAGRAM;
+        ok = read_datagram(r, f, (unsigned)type & 1u);
     } else {
         ok = type <= UINT16_MAX && !r->failed && read_fields(r, f);
     }

@@ -27,7 +27,16 @@ static void write_rst(struct skua_writer *w, const struct skua_frame *f)
     skua_writer_copy(w, f->rst.reason, f->rst.reason_len);
 }
 
-/* The fields behind the type of every frame but STREAM. */
+static void write_datagram(struct skua_writer *w, const struct skua_frame *f)
+{
+    skua_writer_varint(w, SKUA_FRAME_DATAGRAM | (f->datagram.last ? 0u : SKUA_DATAGRAM_BIT_LEN));
+    if (!f->datagram.last) {
+        skua_writer_varint(w, f->datagram.len);
+    }
+    skua_writer_copy(w, f->datagram.data, f->datagram.len);
+}
+
+/* The fields behind the type of every frame but STREAM and DATAGRAM. */
 static void write_fields(struct skua_writer *w, const struct skua_frame *f)
 {
     switch ((enum skua_frame_type)f->type) {
@@ -77,6 +86,7 @@ static void write_fields(struct skua_writer *w, const struct skua_frame *f)
         write_rst(w, f);
         return;
     case SKUA_FRAME_STREAM:
+    case SKUA_FRAME_DATAGRAM:
         return;
     }
 }
@@ -86,6 +96,10 @@ void skua_frame_write(struct skua_writer *w, const struct skua_frame *f)
     if (f->type == SKUA_FRAME_STREAM) {
         skua_stream_frame_header_write(w, &f->stream, false);
         skua_writer_copy(w, f->stream.data, f->stream.len);
+        return;
+    }
+    if (f->type == SKUA_FRAME_DATAGRAM) {
+        write_datagram(w, f);
         return;
     }
     SKUA_ASSERT(skua_frame_info(f->type) != NULL);
@@ -140,6 +154,8 @@ static size_t fields_len(const struct skua_frame *f)
     case SKUA_FRAME_RST:
         return 1 + skua_varint_len(f->rst.code) + skua_varint_len(f->rst.frame_type) +
                skua_varint_len(f->rst.reason_len) + f->rst.reason_len;
+    case SKUA_FRAME_DATAGRAM:
+        return (f->datagram.last ? 0 : skua_varint_len(f->datagram.len)) + f->datagram.len;
     case SKUA_FRAME_STREAM:
         break;
     }

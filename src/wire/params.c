@@ -71,18 +71,26 @@ static uint64_t known_bit(uint64_t id)
     }
 }
 
+/* A size that is kept in 16 bits: what is larger than `most` counts as that. */
+static bool read_cut(struct skua_reader *value, uint64_t minimum, uint16_t most, uint16_t *out)
+{
+    uint64_t v;
+    bool ok = read_int(value, minimum, SKUA_VARINT_MAX, &v);
+    *out = v < most ? (uint16_t)v : most;
+    return ok;
+}
+
 /* One parameter's value; unknown ids are passed over. */
 static bool read_param(uint64_t id, struct skua_reader *value, enum skua_params_from from,
                        struct skua_params *out)
 {
     uint64_t v;
     switch (id) {
-    case SKUA_PARAM_MAX_UDP_PAYLOAD: {
-        bool ok = read_int(value, SKUA_LIMIT_UDP_MIN, SKUA_VARINT_MAX, &v);
-        out->transport.max_udp_payload =
-            (uint16_t)(v > SKUA_LIMIT_UDP_MAX ? SKUA_LIMIT_UDP_MAX : v);
-        return ok;
-    }
+    case SKUA_PARAM_MAX_UDP_PAYLOAD:
+        return read_cut(value, SKUA_LIMIT_UDP_MIN, SKUA_LIMIT_UDP_MAX,
+                        &out->transport.max_udp_payload);
+    case SKUA_PARAM_MAX_DATAGRAM_FRAME_SIZE:
+        return read_cut(value, 0, UINT16_MAX, &out->transport.max_datagram_frame_size);
     case SKUA_PARAM_INITIAL_SCID:
         return from == SKUA_PARAMS_FROM_SERVER && read_initial_scid(value, out);
     case SKUA_PARAM_VERSIONS:

@@ -66,7 +66,7 @@ enum skua_code skua_params_read(const uint8_t *data, size_t len, enum skua_param
 
 /* Writes a block with the parameters that `from` may send. `grease` (random; 0 = none) adds one
  * parameter that nobody knows, where the limit leaves room. Members must be within their ranges
- * and stream counts at most SKUA_LIMIT_STREAMS_MAX: any such block fits SKUA_LIMIT_PARAMS_MAX. */
+ * and stream counts and initial credit below 2^30: any such block fits SKUA_LIMIT_PARAMS_MAX. */
 void skua_params_write(struct skua_writer *w, const struct skua_params *params,
                        enum skua_params_from from, uint32_t grease);
 

@@ -110,8 +110,10 @@ static void print_frame(uint64_t type, const char *text)
 {
     const struct skua_frame_info *info = skua_frame_info(type);
     (void)printf("| 0x%02" PRIx64 "%s | %s | %s | %s | %s | %s | %s |\n", type,
-                 type == SKUA_FRAME_STREAM ? " - 0x0f" : "", info->name, text,
-                 info->eliciting ? "yes" : "no", info->in_confirm ? "yes" : "no",
+                 type == SKUA_FRAME_STREAM     ? " - 0x0f"
+                 : type == SKUA_FRAME_DATAGRAM ? ", 0x31"
+                                               : "",
+                 info->name, text, info->eliciting ? "yes" : "no", info->in_confirm ? "yes" : "no",
                  after_fin_text(info->after_fin), states_text(info->states));
 }
 

@@ -196,6 +196,8 @@ static void on_event(struct end *end, const struct skua_event *event)
         example_require(event->error == SKUA_OK, "a connection ended with an error");
         note(end->world, end->side, "%s: closed, everything acknowledged", NAMES[end->side]);
         break;
+    case SKUA_EVENT_DATAGRAM:
+    case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_NONE:
     case SKUA_EVENT_ESTABLISHED:
     case SKUA_EVENT_STREAM:

@@ -187,6 +187,7 @@ static void describe(const struct skua_frame *f, char *out, size_t size)
     case SKUA_FRAME_STREAM_DATA_BLOCKED:
     case SKUA_FRAME_STREAMS_BLOCKED_BIDI:
     case SKUA_FRAME_STREAMS_BLOCKED_UNI:
+    case SKUA_FRAME_DATAGRAM:
     case SKUA_FRAME_FIN_ACK:
     case SKUA_FRAME_RST:
         break;

@@ -41,6 +41,7 @@ void sim_app_free(struct sim_app *app)
             c->streams = s->next;
             free(s);
         }
+        sim_datagram_free(c);
         free(c);
     }
     free(app->scratch);
@@ -137,6 +138,7 @@ static void do_close(struct sim_conn *c)
         c->closed = true;
         c->app->world->counts[SIM_COUNT_CLOSE]++;
         sim_stream_end_sending(c);
+        sim_datagram_check(c);
         SIM_CHECK(c->app->world, skua_conn_close(c->host->ep, c->handle) == SKUA_OK);
         SIM_CHECK(c->app->world, skua_conn_close(c->host->ep, c->handle) == SKUA_OK);
         if (c->peer != NULL) {
@@ -150,6 +152,7 @@ static void do_abort(struct sim_conn *c)
     if (!c->over) {
         c->aborted = true;
         c->app->world->counts[SIM_COUNT_ABORT]++;
+        sim_datagram_check(c);
         SIM_CHECK(c->app->world,
                   skua_conn_abort(c->host->ep, c->handle, ABORT_CODE, "enough") == SKUA_OK);
         become_over(c, SKUA_EABORTED);
@@ -300,6 +303,7 @@ void sim_app_start(struct sim_conn *c)
     w->counts[SIM_COUNT_CONNECT_IK] += c->config.ik;
     w->counts[SIM_COUNT_CONNECT_PSK] += c->config.psk != NULL;
     w->counts[SIM_COUNT_WRONG_PIN] += c->expected == SKUA_EPEERKEY;
+    sim_datagram_arm(c);
     struct skua_addr to = path.remote;
     sim_oracle_proven(c->host, &to);
     enum skua_err err = skua_conn_connect(c->host->ep, &path, &c->config, &c->handle);
@@ -350,6 +354,8 @@ static void do_accept(void *arg)
         w->counts[SIM_COUNT_ACCEPT]++;
         SIM_CHECK(w, skua_conn_accept(c->host->ep, c->handle, c) == SKUA_OK);
         SIM_CHECK(w, skua_conn_accept(c->host->ep, c->handle, c) == SKUA_ESTATE);
+        sim_datagram_arm(c);
+        sim_datagram_begin(c);
         arm(c);
         sim_conn_check(c);
     }
@@ -378,6 +384,7 @@ static void on_incoming(struct sim_host *host, const struct skua_event *event)
     c->seed = client->seed;
     c->plan = client->peer_plan;
     c->may_fail = client->may_fail;
+    c->config.datagram_buffer = app->datagram_buffer;
     struct skua_key key;
     SIM_CHECK(w, skua_conn_peer_key(host->ep, c->handle, &key) == SKUA_OK);
     SIM_CHECK(w, memcmp(&key, skua_endpoint_key(client->host->ep), sizeof key) == 0);
@@ -402,6 +409,7 @@ static void on_established(struct sim_conn *c)
     SIM_CHECK(w, skua_conn_peer_key(c->host->ep, c->handle, &key) == SKUA_OK);
     SIM_CHECK(w, memcmp(&key, skua_endpoint_key(c->to->ep), sizeof key) == 0);
     SIM_CHECK(w, c->expected != SKUA_EPEERKEY);
+    sim_datagram_begin(c);
     sim_conn_check(c);
 }
 
@@ -511,6 +519,10 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
         break;
     case SKUA_EVENT_CLOSED:
         on_closed(c, event);
+        break;
+    case SKUA_EVENT_DATAGRAM:
+    case SKUA_EVENT_DATAGRAM_ROOM:
+        sim_datagram_event(c, event);
         break;
     case SKUA_EVENT_STREAM:
     case SKUA_EVENT_READABLE:

@@ -34,6 +34,12 @@ struct sim_plan {
     uint32_t reset, stop;        /* ppm of sides given up half-way */
     uint32_t abandon;            /* ppm of streams whose handle is closed half-way */
     uint32_t keep;               /* ppm of streams whose handle is kept to the end */
+    uint32_t datagrams;          /* to send; then */
+    uint64_t datagram_max;       /* ... most bytes of each */
+    uint32_t datagram_burst;     /* ... most at once */
+    uint32_t datagram_dies;      /* ... ppm of them with a lifetime */
+    skua_time datagram_life;     /* ... of so long */
+    skua_time datagram_pause;    /* ... most between bursts of them */
     uint32_t pings, key_updates; /* how many, at random times within `span` */
     skua_time span;
     bool early; /* client: streams are opened before the connection stands */
@@ -44,6 +50,7 @@ struct sim_plan {
 };
 
 struct sim_loan;
+struct sim_datagrams;
 struct sim_app;
 
 struct sim_stream {
@@ -91,10 +98,11 @@ struct sim_conn {
     uint8_t exporter[16];
     bool exported;
     bool established, accepted, shut, closed, aborted, over, finished;
-    bool may_fail;          /* any end is right: timeouts, wrong keys */
-    enum skua_err expected; /* where it must fail: why; SKUA_OK = orderly */
-    enum skua_err error;    /* how it ended */
-    skua_time finished_at;  /* when all that the peer sent was there */
+    bool may_fail;                   /* any end is right: timeouts, wrong keys */
+    enum skua_err expected;          /* where it must fail: why; SKUA_OK = orderly */
+    enum skua_err error;             /* how it ended */
+    skua_time finished_at;           /* when all that the peer sent was there */
+    struct sim_datagrams *datagrams; /* NULL = this end knows of none */
     struct sim_stream *streams;
     uint32_t opened[2], incoming; /* own streams opened; the peer's that were reported */
     uint32_t open_now;            /* own, not complete */
@@ -108,6 +116,7 @@ struct sim_app {
     struct sim_stream *work[SIM_HOSTS_MAX];
     struct sim_conn *checks[SIM_HOSTS_MAX];
     uint64_t next_seed;
+    uint32_t datagram_buffer; /* of accepted connections */
     uint8_t *scratch;
 };
 
@@ -138,5 +147,12 @@ void sim_stream_drop(struct sim_conn *conn);        /* handles are stale, loans 
 bool sim_stream_sent(const struct sim_stream *stream);
 bool sim_stream_received(const struct sim_stream *stream);
 void sim_conn_check(struct sim_conn *conn);
+
+/* --- between app.c and app_datagram.c */
+void sim_datagram_arm(struct sim_conn *conn);   /* before it connects, or is accepted */
+void sim_datagram_begin(struct sim_conn *conn); /* it stands */
+void sim_datagram_event(struct sim_conn *conn, const struct skua_event *event);
+void sim_datagram_check(struct sim_conn *conn); /* its handle is about to become stale */
+void sim_datagram_free(struct sim_conn *conn);
 
 #endif

@@ -97,6 +97,8 @@ static void on_event(struct sim_host *host, const struct skua_event *e)
         s->closed.reason = s->reason;
         break;
     case SKUA_EVENT_ESTABLISHED:
+    case SKUA_EVENT_DATAGRAM:
+    case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_STOPPED:
     case SKUA_EVENT_ACKED:
     case SKUA_EVENT_STREAMS:

@@ -118,6 +118,12 @@ static struct sim_host_config draw_host(struct scenario *s)
     return c;
 }
 
+/* Bytes of datagrams that may wait; 0: the peer may send none. */
+static uint32_t draw_buffer(struct sim_rng *rng)
+{
+    return sim_rng_chance(rng, 800000) ? (uint32_t)sim_rng_log(rng, 200, 400000) : 0;
+}
+
 /* One side's behaviour; `budget` bytes in all. */
 static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
 {
@@ -147,6 +153,14 @@ static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
     }
     if (p.size_max / p.read_max > 200) {
         p.read_max = p.size_max / 200 + 1;
+    }
+    if (sim_rng_chance(rng, 300000)) {
+        p.datagrams = (uint32_t)sim_rng_log(rng, 1, 2000);
+        p.datagram_max = sim_rng_log(rng, 8, 65507);
+        p.datagram_burst = (uint32_t)sim_rng_log(rng, 1, 2000);
+        p.datagram_dies = maybe(rng, 500000, 100000, SIM_CERTAIN);
+        p.datagram_life = sim_rng_log(rng, 1, SKUA_SEC);
+        p.datagram_pause = sim_rng_log(rng, SKUA_USEC, 50 * SKUA_MSEC);
     }
     if (sim_rng_chance(rng, 100000)) {
         p.pings = (uint32_t)sim_rng_between(rng, 1, 5);
@@ -245,6 +259,7 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         c->config.max_streams_uni = (uint32_t)sim_rng_between(rng, 1, 4);
         c->plan.keep = 0; /* a stream whose handle is kept counts */
     }
+    c->config.datagram_buffer = draw_buffer(rng);
     c->peer_plan.keep = s->few_streams ? 0 : c->peer_plan.keep;
     sim_at(s->w, s->w->now + maybe_time(rng, 500000, SKUA_USEC, SKUA_SEC), start, c);
 }
@@ -298,6 +313,7 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
         c.conn.max_streams_bidi = (uint32_t)sim_rng_between(rng, 1, 4);
         s->few_streams = true;
     }
+    c.conn.datagram_buffer = s->app->datagram_buffer = draw_buffer(rng);
     SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_OK);
     SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_ESTATE);
 }
@@ -308,6 +324,8 @@ static void bound_memory(struct scenario *s, uint64_t bytes, uint32_t conns)
 {
     uint64_t most = (UINT64_C(3) << 20) + conns * (UINT64_C(256) << 10) + 4 * bytes;
     for (const struct sim_conn *c = s->app->conns; c != NULL; c = c->next) {
+        /* Queues of datagrams: what may be in them, four times over, as their rings double. */
+        most += c->plan.datagrams + c->peer_plan.datagrams > 0 ? UINT64_C(10) << 20 : 0;
         for (unsigned uni = 0; uni < 2; uni++) {
             most += (c->plan.streams[uni] + c->peer_plan.streams[uni]) * UINT64_C(20000);
         }

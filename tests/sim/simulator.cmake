@@ -1,7 +1,7 @@
 # The simulator as a library: for the tests here and for fuzz/sim.cmake.
 if(NOT TARGET skua_simulator)
   set(dir ${CMAKE_CURRENT_LIST_DIR})
-  add_library(skua_simulator OBJECT ${dir}/app.c ${dir}/app_stream.c ${dir}/heap.c ${dir}/link.c ${dir}/nat.c
+  add_library(skua_simulator OBJECT ${dir}/app.c ${dir}/app_datagram.c ${dir}/app_stream.c ${dir}/heap.c ${dir}/link.c ${dir}/nat.c
     ${dir}/oracle.c ${dir}/pair.c ${dir}/scenario.c ${dir}/world.c)
   target_link_libraries(skua_simulator PRIVATE skua_flags PUBLIC PkgConfig::SODIUM)
   target_include_directories(skua_simulator PUBLIC ${dir} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)

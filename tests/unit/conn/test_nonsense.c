@@ -48,9 +48,9 @@ static uint64_t packet_number(uint64_t *state, uint64_t sent)
 
 static void put_frame(struct skua_writer *w, uint64_t *state, int from, uint64_t sent)
 {
-    static const uint8_t types[] = {0x00, 0x01, 0x02, 0x02, 0x03, 0x04, 0x05, 0x08, 0x0a,
-                                    0x0b, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15,
-                                    0x16, 0x17, 0x40, 0x40, 0x41, 0x41, 0x42, 0x3f};
+    static const uint8_t types[] = {0x00, 0x01, 0x02, 0x02, 0x03, 0x04, 0x05, 0x08, 0x0a, 0x0b,
+                                    0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
+                                    0x30, 0x31, 0x40, 0x40, 0x41, 0x41, 0x42, 0x3f};
     uint8_t type = types[next(state) % sizeof types];
     bool rare = type == 0x42 || type == 0x40 || type == 0x41 || type == 0x3f;
     if (rare && next(state) % 8 != 0) {
@@ -91,6 +91,13 @@ static void put_frame(struct skua_writer *w, uint64_t *state, int from, uint64_t
             skua_writer_varint(w, number(state));
         }
         skua_writer_varint(w, len);
+        skua_writer_copy(w, data, len);
+        break;
+    }
+    case 0x31: {
+        uint8_t data[32] = {0};
+        size_t len = next(state) % sizeof data;
+        skua_writer_varint(w, next(state) % 16 == 0 ? number(state) : len);
         skua_writer_copy(w, data, len);
         break;
     }
@@ -149,6 +156,10 @@ static void act(struct pair *p, int at, uint64_t *state)
             (void)skua_conn_close(host->ep, host->conn);
         }
         break;
+    case 8:
+        (void)skua_conn_send_datagram(host->ep, host->conn, bytes, next(state) % 1300, 0);
+        (void)skua_conn_drop_datagram(host->ep, host->conn);
+        break;
     default:
         break;
     }
@@ -160,7 +171,10 @@ static void converse(uint64_t seed)
     uint64_t state = seed;
     pair_open(&p);
     p.seed = seed;
-    pair_establish(&p, NULL, NULL);
+    struct skua_conn_config client = SKUA_CONN_CONFIG_INIT;
+    struct skua_listen_config server = SKUA_LISTEN_CONFIG_INIT;
+    client.datagram_buffer = server.conn.datagram_buffer = seed % 3 == 0 ? 0 : 500;
+    pair_establish(&p, &client, &server);
     int from = (int)(seed % 2);
     for (int i = 0; i < PACKETS; i++) {
         act(&p, !from, &state);
@@ -180,6 +194,9 @@ static void converse(uint64_t seed)
         if (c != NULL && !c->close.over) {
             skua_streams_check(&c->streams);
             skua_recovery_check(&c->recovery);
+            if (c->datagrams != NULL) {
+                skua_datagrams_check(c->datagrams);
+            }
         }
         if (next(&state) % 2 == 0) {
             pair_run(&p, next(&state) % 4 * p.delay);

@@ -502,6 +502,7 @@ static void dispatch(struct pair *p, struct skua_streams *s, const struct skua_f
     case SKUA_FRAME_FIN_ACK:
     case SKUA_FRAME_RST:
     case SKUA_FRAME_ACK_FREQUENCY:
+    case SKUA_FRAME_DATAGRAM:
         break;
     }
     expect_fine(p, code);

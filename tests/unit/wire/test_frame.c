@@ -69,6 +69,10 @@ static struct skua_frame make(uint16_t type, uint64_t *seed, uint8_t *scratch, s
         f.stream.data = content;
         f.stream.fin = random_next(seed) % 2 != 0;
         break;
+    case SKUA_FRAME_DATAGRAM:
+        f.datagram.len = (size_t)(random_next(seed) % 1500);
+        f.datagram.data = content;
+        break;
     case SKUA_FRAME_MAX_DATA:
     case SKUA_FRAME_DATA_BLOCKED:
         f.max = random_varint(seed);
@@ -184,6 +188,7 @@ static void fields_arrive_where_they_belong(void **state)
         0x0f, 0x08, 0x11, 0x03, 'a',  'b',  'c',        /* STREAM 8 at 17 "abc" FIN */
         0x40, 0x40, 0x02, 0x01, 0x80, 0x01, 0x00, 0x00, /* FIN 2, 1, 65536 */
         0x40, 0x42, 0x01, 0x07, 0x08, 0x02, 'n',  'o',  /* RST application 7, 8, "no" */
+        0x31, 0x02, 'd',  'g',  0x31, 0x00,             /* DATAGRAM "dg", and an empty one */
         0x00, 0x00, 0x00,                               /* PADDING, three of it */
         0x08, 0x01, 'e',  'n',  'd'};                   /* STREAM 1 to the end */
     struct skua_reader r = skua_reader_of(bytes, sizeof bytes);
@@ -212,6 +217,14 @@ static void fields_arrive_where_they_belong(void **state)
     assert_int_equal(f.rst.frame_type, 8);
     assert_memory_equal(f.rst.reason, "no", 2);
     assert_int_equal(skua_frame_read(&r, &f), SKUA_CODE_NO_ERROR);
+    assert_int_equal(f.type, SKUA_FRAME_DATAGRAM);
+    assert_int_equal(f.datagram.len, 2);
+    assert_memory_equal(f.datagram.data, "dg", 2);
+    assert_false(f.datagram.last);
+    assert_int_equal(skua_frame_read(&r, &f), SKUA_CODE_NO_ERROR);
+    assert_int_equal(f.type, SKUA_FRAME_DATAGRAM);
+    assert_int_equal(f.datagram.len, 0);
+    assert_int_equal(skua_frame_read(&r, &f), SKUA_CODE_NO_ERROR);
     assert_int_equal(f.type, SKUA_FRAME_PADDING);
     assert_int_equal(f.padding, 3);
     assert_int_equal(skua_frame_read(&r, &f), SKUA_CODE_NO_ERROR);
@@ -220,6 +233,27 @@ static void fields_arrive_where_they_belong(void **state)
     assert_int_equal(f.stream.len, 3);
     assert_false(f.stream.fin);
     assert_int_equal(skua_reader_left(&r), 0);
+}
+
+/* RFC 9221 §4: without a length the data end with the packet. */
+static void a_datagram_without_length_is_the_last(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0x01, 0x30, 'x', 0x00, 'y'};
+    struct skua_reader r = skua_reader_of(bytes, sizeof bytes);
+    struct skua_frame f;
+    assert_int_equal(skua_frame_read(&r, &f), SKUA_CODE_NO_ERROR);
+    assert_int_equal(skua_frame_read(&r, &f), SKUA_CODE_NO_ERROR);
+    assert_int_equal(f.type, SKUA_FRAME_DATAGRAM);
+    assert_true(f.datagram.last);
+    assert_int_equal(f.datagram.len, 3);
+    assert_memory_equal(f.datagram.data, "x\0y", 3);
+    assert_int_equal(skua_reader_left(&r), 0);
+    uint8_t again[8];
+    struct skua_writer w = skua_writer_of(again, sizeof again);
+    skua_frame_write(&w, &f);
+    assert_int_equal(skua_writer_len(&w), skua_frame_len(&f));
+    assert_memory_equal(again, bytes + 1, 4);
 }
 
 static void what_must_not_be_accepted(void **state)
@@ -238,6 +272,8 @@ static void what_must_not_be_accepted(void **state)
         {{0x0e, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'x'},
          12},                                                /* past 2^62 */
         {{0x0a, 0x00, 0x05, 'a', 'b'}, 5},                   /* STREAM longer than the packet */
+        {{0x31, 0x03, 'a', 'b'}, 4},                         /* so is this DATAGRAM */
+        {{0x40, 0x30, 'a', 'b'}, 4},                         /* DATAGRAM's type in two bytes */
         {{0x40, 0x42, 0x02, 0x00, 0x00, 0x00}, 6},           /* RST of an unknown space */
         {{0x40, 0x40, 0xc8, 0, 0, 0, 0, 0, 0, 1, 0, 0}, 12}, /* FIN: too many streams */
     };
@@ -264,9 +300,10 @@ static void the_table(void **state)
     for (uint64_t type = 0; type < 70000; type++) {
         known += skua_frame_info(type) != NULL;
     }
-    assert_int_equal(known, TYPES + 7); /* STREAM has eight values */
+    assert_int_equal(known, TYPES + 7 + 1); /* STREAM has eight values, DATAGRAM two */
     assert_null(skua_frame_info(UINT64_MAX));
     assert_string_equal(skua_frame_info(0x0f)->name, "STREAM");
+    assert_string_equal(skua_frame_info(0x31)->name, "DATAGRAM");
     /* Protocol: all but ACK, PADDING and RST are ack-eliciting. */
     for (size_t t = 0; t < TYPES; t++) {
         bool silent = types[t] == SKUA_FRAME_ACK || types[t] == SKUA_FRAME_ACK_ECN ||
@@ -351,6 +388,7 @@ int main(void)
         cmocka_unit_test(every_truncation_fails),
         cmocka_unit_test(writers_report_lack_of_room),
         cmocka_unit_test(fields_arrive_where_they_belong),
+        cmocka_unit_test(a_datagram_without_length_is_the_last),
         cmocka_unit_test(what_must_not_be_accepted),
         cmocka_unit_test(the_table),
         cmocka_unit_test(stream_frames_fill_the_room),
