@@ -32,6 +32,7 @@ static const struct field connection[] = {
     FIELD(skua_connection, settings, "settings"),
     FIELD(skua_connection, own_id, "both connection ids"),
     FIELD(skua_connection, path, "socket and both addresses"),
+    FIELD(skua_connection, peer_token, "the peer's reset token"),
     FIELD(skua_connection, peer_key, "the peer's public key"),
     FIELD(skua_connection, exporter, "exporter secret"),
     FIELD(skua_connection, keys, "transport keys: both directions, next phase, counters"),

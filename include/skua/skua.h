@@ -235,7 +235,7 @@ struct skua_conn_config {
                                      lower and grows with cwnd; 0 = 32 MiB */
     uint32_t max_streams_bidi;    /* bidirectional streams the peer may have open; 0 = 1,024 */
     uint32_t max_streams_uni;     /* the same, unidirectional; both at most 2^20 */
-    skua_time time_wait_ns;       /* length of TIME_WAIT; 0 = 3 PTO */
+    skua_time time_wait_ns;       /* length of TIME_WAIT; 0 = 3 PTO, at least 10 s */
     skua_time close_timeout_ns;   /* skua_conn_close gives up after; 0 = 30 s */
     bool ik; /* connect only: Noise IK instead of XX. The own key then travels in the first packet,
                 sealed to `server_key`, which is required; anyone who later gets the server's secret
@@ -386,7 +386,7 @@ struct skua_event {
     void *stream_user;   /* the stream's user pointer, or NULL */
     uint64_t offset;     /* ACKED: every byte below this offset has been acknowledged */
     enum skua_err error; /* CLOSED: why; SKUA_OK after an orderly close */
-    bool remote;         /* CLOSED: the peer ended it, by a RST */
+    bool remote;         /* CLOSED: the peer ended it, by a RST, REFUSE or stateless RESET */
     bool application; /* CLOSED: `code` is the application's (skua_conn_abort), not the transport's
                        */
     uint64_t code;    /* CLOSED, STOPPED: code sent or received */

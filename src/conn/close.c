@@ -43,17 +43,20 @@ static void become_over(struct skua_connection *c)
     skua_conn_mark(c, SKUA_MARK_ENDED | SKUA_MARK_EVENT | SKUA_MARK_DEADLINE);
 }
 
-/* CLOSED is to be reported with `error`; nothing more is received. */
-static void become_ended(struct skua_connection *c, enum skua_err error, skua_time now)
+/* CLOSED is to be reported with `error`, and with code and frame type of a RST; nothing more is
+ * received. */
+static void become_ended(struct skua_connection *c, enum skua_err error, uint64_t code,
+                         uint64_t frame_type, skua_time now)
 {
-    if (c->close.ended) {
-        return;
-    }
+    SKUA_ASSERT(!c->close.ended);
     c->close.ended = true;
     c->close.error = error;
+    c->close.end.code = code;
+    c->close.end.frame_type = frame_type;
+    c->close.end.reason = NULL;
     skua_conn_trace(c, SKUA_TRACE_CLOSED,
-                    SKUA_TRACE_ARGS((uint64_t) - (int64_t)error, c->close.code, c->close.remote,
-                                    c->close.frame_type),
+                    SKUA_TRACE_ARGS((uint64_t) - (int64_t)error, c->close.end.code, c->close.remote,
+                                    c->close.end.frame_type),
                     now);
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_EVENT | SKUA_MARK_DEADLINE);
 }
@@ -61,18 +64,18 @@ static void become_ended(struct skua_connection *c, enum skua_err error, skua_ti
 static void set_reason(struct skua_connection *c, const void *text, size_t len)
 {
     len = len < SKUA_LIMIT_REASON_MAX ? len : SKUA_LIMIT_REASON_MAX;
-    if (len == 0 || c->close.reason != NULL) {
+    if (len == 0 || c->close.end.reason != NULL) {
         return;
     }
-    c->close.reason = skua_heap_get(&c->env->heap, SKUA_LIMIT_REASON_MAX + 1);
-    if (c->close.reason == NULL) {
+    c->close.end.reason = skua_heap_get(&c->env->heap, SKUA_LIMIT_REASON_MAX + 1);
+    if (c->close.end.reason == NULL) {
         return; /* the code says enough */
     }
-    memcpy(c->close.reason, text, len);
+    memcpy(c->close.end.reason, text, len);
     for (size_t i = 0; i < len; i++) {
-        unsigned char ch = (unsigned char)c->close.reason[i];
+        unsigned char ch = (unsigned char)c->close.end.reason[i];
         if (ch < 0x20 || ch == 0x7f) {
-            c->close.reason[i] = '?';
+            c->close.end.reason[i] = '?';
         }
     }
     c->close.reason_len = (uint16_t)len;
@@ -95,20 +98,18 @@ void skua_close_fail(struct skua_connection *c, enum skua_code code, uint64_t fr
     if (c->close.ended) {
         return;
     }
-    c->close.code = (uint64_t)code;
-    c->close.frame_type = frame_type;
-    set_reason(c, reason, strlen(reason));
     enum skua_err error = code == SKUA_CODE_AEAD_LIMIT                             ? SKUA_ECRYPTO
                           : code == SKUA_CODE_INTERNAL || code == SKUA_CODE_MEMORY ? SKUA_EINTERNAL
                                                                                    : SKUA_EPROTO;
-    become_ended(c, error, now);
+    become_ended(c, error, (uint64_t)code, frame_type, now);
+    set_reason(c, reason, strlen(reason));
     want_rst(c);
     skua_conn_transition(c, SKUA_ON_ABORT, now);
 }
 
-void skua_close_now(struct skua_connection *c, enum skua_err error, skua_time now)
+void skua_close_now(struct skua_connection *c, enum skua_err error, uint64_t code, skua_time now)
 {
-    become_ended(c, error, now);
+    become_ended(c, error, code, 0, now);
     become_over(c);
     skua_conn_transition(c, SKUA_ON_ABORT, now);
 }
@@ -138,10 +139,31 @@ void skua_close_on_rst(struct skua_connection *c, const struct skua_frame *f, sk
 {
     c->close.remote = true;
     c->close.application = f->rst.application != 0;
-    c->close.code = f->rst.code;
-    c->close.frame_type = f->rst.frame_type;
+    become_ended(c, error_of_rst(f), f->rst.code, f->rst.frame_type, now);
     set_reason(c, f->rst.reason, f->rst.reason_len);
-    skua_close_now(c, error_of_rst(f), now);
+    become_over(c);
+    skua_conn_transition(c, SKUA_ON_ABORT, now);
+}
+
+/* In LAST_ACK and CLOSING the peer owes us nothing but its word that all has arrived, and its
+ * acknowledgements have given that. */
+static bool is_reset_no_loss(const struct skua_connection *c)
+{
+    return (c->state == SKUA_STATE_LAST_ACK || c->state == SKUA_STATE_CLOSING) &&
+           c->close.fin_sent && skua_streams_all_sent_acked(&c->streams);
+}
+
+bool skua_connection_reset(struct skua_connection *c, const struct skua_path *path,
+                           const uint8_t token[SKUA_RESET_TOKEN_LEN], skua_time now)
+{
+    if (c->close.ended || !skua_addr_equal(&path->remote, &c->path.remote) ||
+        !skua_reset_token_equal(token, c->peer_token)) {
+        return false;
+    }
+    bool harmless = is_reset_no_loss(c);
+    c->close.remote = !harmless;
+    skua_close_now(c, harmless ? SKUA_OK : SKUA_ECONNRESET, SKUA_CODE_NO_ERROR, now);
+    return true;
 }
 
 enum skua_code skua_close_on_fin(struct skua_connection *c, const struct skua_frame *f, uint64_t pn)
@@ -152,8 +174,8 @@ enum skua_code skua_close_on_fin(struct skua_connection *c, const struct skua_fr
     if (code != SKUA_CODE_NO_ERROR) {
         return code;
     }
-    if (!c->close.peer_fin || pn < c->close.peer_fin_pn) {
-        c->close.peer_fin_pn = pn;
+    if (!c->close.peer_fin || pn < c->close.fin.peer_fin_pn) {
+        c->close.fin.peer_fin_pn = pn;
     }
     c->close.peer_fin = true;
     /* A repeat says that our FIN_ACK was lost. */
@@ -172,10 +194,10 @@ enum skua_code skua_close_on_fin_ack(struct skua_connection *c, skua_time now)
     }
     c->close.fin_acked = true;
     c->close.fin_due = false;
-    c->close.fin_repeat_at = SKUA_NEVER;
+    c->close.fin.repeat_at = SKUA_NEVER;
     skua_conn_transition(c, SKUA_ON_FIN_ACKED, now);
     if (c->state == SKUA_STATE_CLOSED) {
-        become_ended(c, SKUA_OK, now);
+        become_ended(c, SKUA_OK, SKUA_CODE_NO_ERROR, 0, now);
         become_over(c);
     }
     return SKUA_CODE_NO_ERROR;
@@ -199,7 +221,7 @@ void skua_close_on_fin_sent(struct skua_connection *c, skua_time now)
     skua_time wait = skua_rtt_pto(&c->recovery.rtt, c->recovery.max_ack_delay_ns) << shift;
     c->close.fin_sent = true;
     c->close.fin_repeats++;
-    c->close.fin_repeat_at = skua_time_add(now, skua_time_min(wait, SKUA_RECOVERY_PTO_MAX_NS));
+    c->close.fin.repeat_at = skua_time_add(now, skua_time_min(wait, SKUA_RECOVERY_PTO_MAX_NS));
 }
 
 /* The record of this connection will repeat `len` sealed bytes. Where there is no memory for them
@@ -229,7 +251,7 @@ static void send_time_wait(struct skua_connection *c, struct skua_tx *tx, skua_t
         tx->segment_size = tx->len;
         keep_farewell(c, tx->data, tx->len);
     }
-    become_ended(c, SKUA_OK, now);
+    become_ended(c, SKUA_OK, SKUA_CODE_NO_ERROR, 0, now);
     become_over(c);
 }
 
@@ -266,23 +288,23 @@ bool skua_close_send(struct skua_connection *c, struct skua_tx *tx, skua_time no
 
 skua_time skua_close_deadline(const struct skua_connection *c)
 {
-    skua_time at = c->close.released && c->close.deadline != 0 ? c->close.deadline : SKUA_NEVER;
-    return skua_time_min(at, c->close.fin_repeat_at);
+    skua_time at =
+        c->close.released && c->close.fin.deadline != 0 ? c->close.fin.deadline : SKUA_NEVER;
+    return skua_time_min(at, c->close.fin.repeat_at);
 }
 
 void skua_close_on_timeout(struct skua_connection *c, skua_time now)
 {
-    if (c->close.fin_repeat_at <= now) {
-        c->close.fin_repeat_at = SKUA_NEVER;
+    if (c->close.fin.repeat_at <= now) {
+        c->close.fin.repeat_at = SKUA_NEVER;
         c->close.fin_due = !c->close.fin_acked;
         skua_conn_mark(c, SKUA_MARK_SEND);
     }
-    if (c->close.released && c->close.deadline != 0 && c->close.deadline <= now) {
+    if (c->close.released && c->close.fin.deadline != 0 && c->close.fin.deadline <= now) {
         /* Everything arrived, and the peer has not said its own FIN: that is its business. */
         bool done =
             c->close.fin_acked || (c->close.fin_sent && skua_streams_all_sent_acked(&c->streams));
-        c->close.code = SKUA_CODE_NO_ERROR;
-        become_ended(c, done ? SKUA_OK : SKUA_ETIMEDOUT, now);
+        become_ended(c, done ? SKUA_OK : SKUA_ETIMEDOUT, SKUA_CODE_NO_ERROR, 0, now);
         want_rst(c);
         skua_conn_transition(c, SKUA_ON_ABORT, now);
     }
@@ -318,7 +340,7 @@ enum skua_err skua_connection_close(struct skua_connection *c)
         return SKUA_OK;
     }
     if (c->state == SKUA_STATE_SYN_SENT) {
-        skua_close_now(c, SKUA_EABORTED, c->env->now);
+        skua_close_now(c, SKUA_EABORTED, SKUA_CODE_NO_ERROR, c->env->now);
         return SKUA_OK;
     }
     skua_conn_mark(c, SKUA_MARK_BATCH); /* arms the deadline, looks at the peer's FIN again */
@@ -334,9 +356,8 @@ void skua_connection_abort(struct skua_connection *c, bool application, uint64_t
         return;
     }
     c->close.application = application;
-    c->close.code = code;
+    become_ended(c, SKUA_EABORTED, code, 0, c->env->now);
     set_reason(c, reason, reason != NULL ? strlen(reason) : 0);
-    become_ended(c, SKUA_EABORTED, c->env->now);
     want_rst(c);
     skua_conn_transition(c, SKUA_ON_ABORT, c->env->now);
 }

@@ -75,7 +75,7 @@ static struct skua_connection *make(struct skua_env *env, struct skua_settings *
     c->state = SKUA_STATE_CLOSED;
     c->tx.pace_at = SKUA_NEVER;
     c->tx.hold_until = SKUA_NEVER;
-    c->close.fin_repeat_at = SKUA_NEVER;
+    c->close.fin.repeat_at = SKUA_NEVER;
     c->life.idle_timeout_ns = settings->idle_timeout_ns;
     c->peer_ack_delay_exponent = 3;
     skua_replay_init(&c->rx.replay);
@@ -137,6 +137,7 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
     c->suite = result->suite;
     c->peer_key = result->peer_key;
     c->exporter = result->exporter;
+    skua_conn_set_peer_token(c, result->reset_token);
     c->peer_ack_delay_exponent = peer->ack_delay_exponent;
     c->peer_max_udp_payload = peer->max_udp_payload;
     c->peer_max_datagram = peer->max_datagram_frame_size;
@@ -148,6 +149,12 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
             skua_time_min(c->life.idle_timeout_ns, peer->max_idle_timeout_ms * SKUA_MSEC);
     }
     skua_streams_set_peer_limits(&c->streams, peer);
+}
+
+void skua_conn_set_peer_token(struct skua_connection *c, const uint8_t token[SKUA_RESET_TOKEN_LEN])
+{
+    memcpy(c->peer_token, token, sizeof c->peer_token);
+    skua_conn_mark(c, SKUA_MARK_TOKEN);
 }
 
 void skua_conn_first_rtt(struct skua_connection *c, skua_time sample)
@@ -182,8 +189,8 @@ void skua_connection_free(struct skua_connection *c)
     skua_list_remove(&c->link);
     skua_list_remove(&c->outbox.event_node);
     skua_list_remove(&c->loan_link);
-    if (c->close.reason != NULL) {
-        skua_heap_put(heap, c->close.reason, SKUA_LIMIT_REASON_MAX + 1);
+    if (c->close.ended) {
+        skua_heap_put(heap, c->close.end.reason, SKUA_LIMIT_REASON_MAX + 1);
     }
     skua_heap_put(heap, c->close.farewell, sizeof *c->close.farewell);
     skua_settings_drop(heap, c->settings);

@@ -31,6 +31,7 @@
 #include "conn/state.h"
 #include "crypto/exporter.h"
 #include "crypto/keys.h"
+#include "crypto/reset.h"
 #include "handshake/initiator.h"
 #include "handshake/result.h"
 #include "path/pmtud.h"
@@ -106,12 +107,18 @@ struct skua_close_state {
     uint16_t reason_len;            /* bytes of `reason` */
     uint32_t fin_repeats;           /* for the backoff */
     enum skua_err error;            /* why it ended */
-    uint64_t peer_fin_pn;           /* lowest packet number that carried it */
-    skua_time fin_repeat_at;        /* SKUA_NEVER = not armed */
-    skua_time deadline;             /* of close(); 0 = not yet set */
-    uint64_t code, frame_type;      /* as in RST */
-    char *reason;                   /* text of RST, REASON_MAX + 1 bytes, or NULL */
     struct skua_farewell *farewell; /* what the record will repeat; NULL = nothing */
+    union {
+        struct {                  /* until `ended` */
+            uint64_t peer_fin_pn; /* lowest packet number that carried the peer's FIN */
+            skua_time repeat_at;  /* of our FIN; SKUA_NEVER = not armed */
+            skua_time deadline;   /* of close(); 0 = not yet set */
+        } fin;
+        struct { /* from then on; connections are many, and few of them have ended */
+            uint64_t code, frame_type; /* as in RST */
+            char *reason;              /* text of RST, REASON_MAX + 1 bytes, or NULL */
+        } end;
+    };
 };
 
 /* Signs of life and their limits. */
@@ -161,6 +168,8 @@ struct skua_connection {
     struct skua_id peer_id;          /* dcid of packets to the peer */
     uint16_t peer_max_datagram;      /* the peer's max_datagram_frame_size; 0 = it takes none */
     struct skua_path path;
+    uint8_t peer_token[SKUA_RESET_TOKEN_LEN]; /* reset token of `peer_id`; zeros = none */
+    uint64_t watched;            /* for the owner: by which it finds `peer_token`; 0 = not at all */
     struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */
     struct skua_keys keys;
@@ -222,6 +231,10 @@ bool skua_connection_is_dead(const struct skua_connection *c);
 /* Takes a datagram whose dcid is `own_id`: any type but SYN. */
 enum skua_verdict skua_connection_recv(struct skua_connection *c,
                                        const struct skua_arrival *arrival, skua_time now);
+/* A datagram from `path` that no key opens ends with `token`: true where that makes it the
+ * stateless RESET of this connection, which has then ended. */
+bool skua_connection_reset(struct skua_connection *c, const struct skua_path *path,
+                           const uint8_t token[SKUA_RESET_TOKEN_LEN], skua_time now);
 /* After the last datagram of a receive batch (SKUA_MARK_BATCH): the one ACK decision. */
 void skua_connection_batch_end(struct skua_connection *c, skua_time now);
 /* Ends the loan of receive buffers. */

@@ -110,9 +110,9 @@ void skua_control_rst(struct skua_connection *c, struct skua_fill *fill, size_t 
     struct skua_frame rst = {.type = SKUA_FRAME_RST};
     size_t len = c->close.reason_len < reason_max ? c->close.reason_len : reason_max;
     rst.rst.application = c->close.application ? 1 : 0;
-    rst.rst.code = c->close.code;
-    rst.rst.frame_type = c->close.frame_type;
-    rst.rst.reason = (const uint8_t *)c->close.reason;
+    rst.rst.code = c->close.end.code;
+    rst.rst.frame_type = c->close.end.frame_type;
+    rst.rst.reason = (const uint8_t *)c->close.end.reason;
     rst.rst.reason_len = len;
     skua_frame_write(&fill->w, &rst);
     SKUA_ASSERT(!fill->w.failed);

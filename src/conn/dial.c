@@ -100,7 +100,7 @@ skua_time skua_dial_deadline(const struct skua_connection *c)
 static void give_up(struct skua_connection *c, enum skua_err error, skua_time now)
 {
     c->peer_key = c->dial->initiator.seen_key;
-    skua_close_now(c, error, now);
+    skua_close_now(c, error, SKUA_CODE_NO_ERROR, now);
 }
 
 void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
@@ -212,8 +212,7 @@ static enum skua_verdict recv_refuse(struct skua_connection *c, const struct sku
     verdict = skua_initiator_on_refuse(&c->dial->initiator, a->data, a->head, &refuse, &code);
     if (verdict == SKUA_VERDICT_OK) {
         c->close.remote = true;
-        c->close.code = code;
-        skua_close_now(c, SKUA_ECONNREFUSED, now);
+        skua_close_now(c, SKUA_ECONNREFUSED, code, now);
     }
     return verdict;
 }
@@ -229,7 +228,7 @@ static enum skua_verdict recv_versions(struct skua_connection *c, const struct s
     verdict = skua_initiator_on_versions(&c->dial->initiator, a->head, &versions);
     if (verdict == SKUA_VERDICT_OK) {
         c->close.remote = true;
-        skua_close_now(c, SKUA_EVERSION, now);
+        skua_close_now(c, SKUA_EVERSION, SKUA_CODE_NO_ERROR, now);
     }
     return verdict;
 }

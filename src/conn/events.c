@@ -28,12 +28,12 @@ static void fill_closed(struct skua_connection *c, struct skua_event *event)
     event->error = c->close.error;
     event->remote = c->close.remote;
     event->application = c->close.application;
-    event->code = c->close.code;
-    event->frame_type = c->close.frame_type;
+    event->code = c->close.end.code;
+    event->frame_type = c->close.end.frame_type;
     if (c->close.error == SKUA_EPEERKEY) {
         event->key = c->peer_key;
     }
-    event->reason = c->close.reason != NULL ? c->close.reason : "";
+    event->reason = c->close.end.reason != NULL ? c->close.end.reason : "";
     c->close.reported = true;
     skua_conn_mark(c, SKUA_MARK_DEADLINE);
 }

@@ -16,7 +16,7 @@ static enum skua_code check_place(const struct skua_connection *c,
         return SKUA_CODE_PROTOCOL;
     }
     if (c->close.peer_fin && info->after_fin == SKUA_AFTER_FIN_NO &&
-        origin->pn > c->close.peer_fin_pn) {
+        origin->pn > c->close.fin.peer_fin_pn) {
         return SKUA_CODE_CLOSE_STATE;
     }
     return SKUA_CODE_NO_ERROR;

@@ -25,6 +25,9 @@ static inline void skua_conn_trace(const struct skua_connection *c, enum skua_tr
 void skua_conn_transition(struct skua_connection *c, enum skua_state_event event, skua_time now);
 /* The handshake's outcome becomes keys, limits and identities. */
 void skua_conn_install(struct skua_connection *c, const struct skua_handshake_result *result);
+/* `token` belongs to `peer_id`, which has come into use (RFC 9000 §10.3.1: tokens of other ids do
+ * not count); zeros = it has none. */
+void skua_conn_set_peer_token(struct skua_connection *c, const uint8_t token[SKUA_RESET_TOKEN_LEN]);
 /* Both sides have proved that they hold the keys. */
 void skua_conn_confirm(struct skua_connection *c);
 /* The handshake gave a round-trip time. */
@@ -136,8 +139,8 @@ bool skua_tx_may_probe(const struct skua_connection *c);
 /* The peer broke the protocol, or a limit of ours is met: RST, then the end. */
 void skua_close_fail(struct skua_connection *c, enum skua_code code, uint64_t frame_type,
                      const char *reason, skua_time now);
-/* Ends without a packet: timeouts, RST received. */
-void skua_close_now(struct skua_connection *c, enum skua_err error, skua_time now);
+/* Ends without a packet: timeouts, or a REFUSE with `code` (else NO_ERROR). */
+void skua_close_now(struct skua_connection *c, enum skua_err error, uint64_t code, skua_time now);
 void skua_close_on_rst(struct skua_connection *c, const struct skua_frame *frame, skua_time now);
 enum skua_code skua_close_on_fin(struct skua_connection *c, const struct skua_frame *frame,
                                  uint64_t pn);

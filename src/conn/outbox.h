@@ -14,7 +14,8 @@ enum skua_mark {
     SKUA_MARK_DEADLINE = 2, /* the deadline may have changed */
     SKUA_MARK_EVENT = 4,    /* there is an event to poll */
     SKUA_MARK_ENDED = 8,    /* the transport is over: connection.h's close state tells how */
-    SKUA_MARK_BATCH = 16    /* a datagram was taken in: skua_connection_batch_end is due */
+    SKUA_MARK_BATCH = 16,   /* a datagram was taken in: skua_connection_batch_end is due */
+    SKUA_MARK_TOKEN = 32    /* the peer's reset token is another one */
 };
 
 /* Where outboxes put themselves. */

@@ -38,6 +38,17 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
     return SKUA_VERDICT_OK;
 }
 
+/* A packet that did not open: perhaps it is not one, but the peer's stateless RESET. */
+static enum skua_verdict not_opened(struct skua_connection *c, const struct skua_arrival *a,
+                                    const struct skua_opening *p, enum skua_verdict verdict,
+                                    skua_time now)
+{
+    c->count.packets_undecryptable += verdict != SKUA_VERDICT_RUNT;
+    bool reset =
+        a->head->type == SKUA_PACKET_DATA && skua_connection_reset(c, a->path, p->tail, now);
+    return reset ? SKUA_VERDICT_RESET : verdict;
+}
+
 static enum skua_verdict recv_sealed(struct skua_connection *c, const struct skua_arrival *a,
                                      size_t pn_offset, skua_time now)
 {
@@ -46,7 +57,7 @@ static enum skua_verdict recv_sealed(struct skua_connection *c, const struct sku
     enum skua_verdict verdict =
         skua_packet_unmask(&p, &c->keys, a->data, a->len, pn_offset, expected);
     if (verdict != SKUA_VERDICT_OK) {
-        return verdict;
+        return not_opened(c, a, &p, verdict, now);
     }
     verdict = skua_replay_check(&c->rx.replay, p.pn);
     if (verdict != SKUA_VERDICT_OK) {
@@ -60,7 +71,7 @@ static enum skua_verdict recv_sealed(struct skua_connection *c, const struct sku
     } else if (verdict == SKUA_VERDICT_OK) {
         verdict = take(c, &p, a->head->type == SKUA_PACKET_CONFIRM, a->ecn, now);
     } else {
-        c->count.packets_undecryptable++;
+        verdict = not_opened(c, a, &p, verdict, now);
     }
     skua_conn_trace(c, SKUA_TRACE_PACKET_RECEIVED,
                     SKUA_TRACE_ARGS(a->head->type, p.pn, a->len, verdict), now);
@@ -113,8 +124,8 @@ void skua_connection_batch_end(struct skua_connection *c, skua_time now)
         return;
     }
     skua_close_check_peer(c, now);
-    if (c->close.released && c->close.deadline == 0) {
-        c->close.deadline = skua_time_add(now, c->settings->close_timeout_ns);
+    if (c->close.released && c->close.fin.deadline == 0) {
+        c->close.fin.deadline = skua_time_add(now, c->settings->close_timeout_ns);
     }
     if (skua_streams_failed(&c->streams) || c->close.lost_memory) {
         skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);

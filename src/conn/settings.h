@@ -15,7 +15,7 @@ struct skua_settings {
     skua_time user_timeout_ns;      /* SKUA_NEVER = off */
     skua_time keepalive_time_ns;    /* SKUA_NEVER = off */
     skua_time keepalive_intvl_ns;   /* between probes */
-    skua_time time_wait_ns;         /* 0 = 3 PTO */
+    skua_time time_wait_ns;         /* 0 = 3 PTO, at least 10 s */
     skua_time close_timeout_ns;     /* from skua_conn_close to giving up */
     uint64_t max_recv_window;       /* bytes, whole connection */
     uint64_t max_stream_window;     /* bytes, one stream */

@@ -145,7 +145,7 @@ static void run_keepalive(struct skua_connection *c, skua_time now)
         return;
     }
     if (c->life.keepalive_sent >= c->settings->keepalive_probes) {
-        skua_close_now(c, SKUA_ETIMEDOUT, now);
+        skua_close_now(c, SKUA_ETIMEDOUT, SKUA_CODE_NO_ERROR, now);
         return;
     }
     c->life.keepalive_sent++;
@@ -192,6 +192,17 @@ static enum skua_err verdict_of_silence(const struct skua_connection *c, skua_ti
     return SKUA_OK;
 }
 
+/* What timers do that cannot end it, but for want of memory. */
+static void run_repairs(struct skua_connection *c, skua_time now)
+{
+    skua_fate_on_timeout(c, now);
+    run_blocked(c, now);
+    run_trim(c, now);
+    if (skua_streams_failed(&c->streams)) {
+        skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);
+    }
+}
+
 void skua_connection_on_timeout(struct skua_connection *c, skua_time now)
 {
     if (c->close.ended) {
@@ -203,16 +214,15 @@ void skua_connection_on_timeout(struct skua_connection *c, skua_time now)
     }
     enum skua_err end = verdict_of_silence(c, now);
     if (end != SKUA_OK) {
-        skua_close_now(c, end, now);
+        skua_close_now(c, end, SKUA_CODE_NO_ERROR, now);
         return;
     }
     skua_close_on_timeout(c, now);
-    skua_fate_on_timeout(c, now);
-    run_keepalive(c, now);
-    run_blocked(c, now);
-    run_trim(c, now);
-    if (skua_streams_failed(&c->streams)) {
-        skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);
+    if (!c->close.ended) {
+        run_keepalive(c, now);
+    }
+    if (!c->close.ended) {
+        run_repairs(c, now);
     }
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
 }

@@ -1,4 +1,5 @@
-/* Stateless reset (RFC 9000 §10.3): what an endpoint that has forgotten a connection can still prove.
+/* Stateless reset (RFC 9000 §10.3): what an endpoint that has forgotten a connection can still
+ * prove.
  *
  * Each connection id has a token that only the holder of the reset key can compute, and that the
  * peer was told while the connection lived. The key is fixed, so that a restarted endpoint finds

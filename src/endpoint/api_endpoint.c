@@ -56,6 +56,7 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
     ep->env.cache = &ep->cache;
     skua_handles_init(&ep->handles, heap, INT32_MAX);
     skua_idmap_init(&ep->by_id, heap, ep->env.hash_key, SKUA_OWN_ID_LEN);
+    skua_nummap_init(&ep->by_token, heap, ep->env.hash_key);
     skua_timers_init(&ep->timers, heap);
     skua_admission_init(&ep->admission, config->key);
     skua_syn_queue_init(&ep->syns, heap, ep->env.hash_key);
@@ -108,6 +109,7 @@ void skua_endpoint_free(struct skua_endpoint *ep)
     skua_syn_queue_deinit(&ep->syns);
     skua_admission_deinit(&ep->admission, &ep->env.heap);
     skua_timers_deinit(&ep->timers);
+    skua_nummap_deinit(&ep->by_token);
     skua_idmap_deinit(&ep->by_id);
     skua_handles_deinit(&ep->handles);
     skua_blocks_deinit(&ep->env.blocks);
@@ -157,6 +159,7 @@ enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
     ep->syns.backlog = syn_backlog;
     ep->syns.retries = ep->accept_settings->syn_retries;
     ep->listening = true;
+    ep->served = true;
     return SKUA_OK;
 }
 

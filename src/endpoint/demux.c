@@ -1,12 +1,22 @@
 /* Which table a datagram belongs to.
  *
  * By type first, then by the receiver's id: a connection, a half-open entry (the third packet), a
- * record of TIME_WAIT, in this order. The connection of the last datagram is remembered, since the
- * packets of a GRO batch share it. */
+ * record of TIME_WAIT, in this order; what is left may be a stateless RESET, or ask for one. The
+ * connection of the last datagram is remembered, since the packets of a GRO batch share it. */
 #include "endpoint/endpoint.h"
+
+#include <string.h>
 
 #include "base/rng.h"
 #include "handshake/refuse.h"
+
+/* QUIC-LB's layout: config and length bits, server, worker; one server with one worker is 0, 0. */
+static const uint8_t own_layout[] = {SKUA_OWN_ID_LEN - 1, 0, 0};
+
+bool skua_demux_is_own(const uint8_t *id)
+{
+    return memcmp(id, own_layout, sizeof own_layout) == 0;
+}
 
 struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server)
 {
@@ -14,11 +24,7 @@ struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server)
     do {
         skua_rng_fill(&ep->env.rng, id.bytes, id.len);
         if (server) {
-            /* QUIC-LB's layout: config and length bits, server, worker; one server with one worker
-             * is 0, 0. */
-            id.bytes[0] = SKUA_OWN_ID_LEN - 1;
-            id.bytes[1] = 0;
-            id.bytes[2] = 0;
+            memcpy(id.bytes, own_layout, sizeof own_layout);
         }
     } while (skua_idmap_get(&ep->by_id, id.bytes, id.len) != NULL ||
              skua_syn_queue_find(&ep->syns, id.bytes, id.len) != NULL ||
@@ -70,7 +76,7 @@ static enum skua_verdict by_id(struct skua_endpoint *ep, const struct skua_arriv
     }
     bool known = skua_time_wait_recv(&ep->time_wait, a->head->dcid, a->head->dcid_len, a->len,
                                      &ep->answers, now);
-    return known ? SKUA_VERDICT_TIME_WAIT : SKUA_VERDICT_UNKNOWN_ID;
+    return known ? SKUA_VERDICT_TIME_WAIT : skua_reset_recv(ep, a, now);
 }
 
 enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx *rx, uint8_t *data,

@@ -6,6 +6,7 @@
  *   prefixes.c     handshakes by network
  *   syn_queue.c    half-open entries (SYN_RCVD), TCP's SYN queue
  *   time_wait.c    records of connections that are over
+ *   reset.c        stateless RESET: sent for what is forgotten, recognised by its token
  *   answers.c      datagrams that belong to no connection
  *   outbox.c       what connections left to be done: the only way they speak upwards
  *   api_*.c        the public functions, by what they are about
@@ -39,6 +40,7 @@ struct skua_endpoint {
     struct skua_aead_cache cache;    /* expanded cipher states */
     struct skua_handles handles;     /* connections and streams */
     struct skua_idmap by_id;         /* own id -> connection */
+    struct skua_nummap by_token;     /* begin of the peer's reset token -> connection */
     struct skua_connection *last;    /* the connection of the last datagram: GRO batches hit it */
     struct skua_timers timers;       /* one timer per connection */
     struct skua_node conns;          /* every connection, by `all_link` of struct member */
@@ -51,6 +53,7 @@ struct skua_endpoint {
     bool abort_on_overflow; /* as in skua_listen_config */
     bool (*allow)(void *user, const struct skua_key *key, const struct skua_path *path);
     void *allow_user;                      /* both as in skua_listen_config */
+    bool served; /* it has listened: packets for ids of its own may be of a forgotten connection */
     struct skua_settings *accept_settings; /* for accepted connections; NULL while not listening */
     void *accept_user;                     /* the application's pointer for them */
     uint32_t backlog;                      /* most connections not yet accepted */
@@ -58,6 +61,7 @@ struct skua_endpoint {
     size_t conn_count;                     /* connections, orphans included */
     size_t max_conns;                      /* most of them */
     struct skua_rate hints;                /* looks at connections for hints */
+    skua_time resets_until;                /* when all RESETs sent so far are paid for */
     uint64_t datagrams_received, bytes_received, datagrams_sent, bytes_sent;
     uint64_t verdicts[SKUA_VERDICTS];       /* datagrams by what became of them */
     char reason[SKUA_LIMIT_REASON_MAX + 1]; /* text of the last CLOSED event polled */
@@ -71,6 +75,8 @@ enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx
 /* A fresh id of this endpoint that nothing uses: QUIC-LB's layout for a listener, random for
  * clients. */
 struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server);
+/* Is an id of the length of own ones of this server and worker, by its layout? */
+bool skua_demux_is_own(const uint8_t *id);
 
 /* --- listener.c */
 
@@ -80,6 +86,19 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
  * where there is none. */
 enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct skua_arrival *arrival,
                                       skua_time now);
+
+/* --- reset.c */
+
+/* A datagram for an id that nobody knows. RESET where it is one, and has ended its connection;
+ * FORGOTTEN where it will be answered with one; UNKNOWN_ID. */
+enum skua_verdict skua_reset_recv(struct skua_endpoint *ep, const struct skua_arrival *arrival,
+                                  skua_time now);
+/* The peer's reset token is another one: `c` is found by it from now on. Where there is no memory
+ * it is not found. */
+void skua_reset_watch(struct skua_endpoint *ep, struct skua_connection *c);
+/* `c` is over. */
+void skua_reset_unwatch(struct skua_endpoint *ep, struct skua_connection *c);
+
 /* --- outbox.c */
 
 /* Makes a new connection known: handle, id, timer room. On failure the caller still owns it. */

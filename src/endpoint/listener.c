@@ -70,6 +70,7 @@ static struct skua_responder_config responder_config(const struct skua_endpoint 
         .label = s->label,
         .params = params,
         .rng = &ep->env.rng,
+        .reset_key = &ep->env.reset_key,
         .suites = ep->env.suites,
     };
 }

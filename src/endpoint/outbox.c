@@ -56,18 +56,20 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
         return;
     }
     (void)skua_idmap_remove(&ep->by_id, c->own_id.bytes, c->own_id.len);
+    skua_reset_unwatch(ep, c);
     if (ep->last == c) {
         ep->last = NULL;
     }
     const struct skua_farewell *farewell = c->close.farewell;
     if (farewell != NULL) {
+        skua_time three_pto = skua_time_mul(farewell->pto_ns, 3);
         skua_time length = c->settings->time_wait_ns;
         const struct skua_time_wait_entry entry = {
             .id = &c->own_id,
             .path = &c->path,
             .packet = farewell->packet,
             .packet_len = farewell->len,
-            .length_ns = length != 0 ? length : skua_time_mul(farewell->pto_ns, 3),
+            .length_ns = length != 0 ? length : skua_time_max(three_pto, SKUA_TIME_WAIT_LEAST),
             .pto_ns = farewell->pto_ns,
         };
         skua_time_wait_add(&ep->time_wait, &entry, now);
@@ -91,6 +93,9 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
     c->outbox.marks = 0;
     if ((marks & SKUA_MARK_BATCH) != 0) {
         skua_connection_batch_end(c, now);
+    }
+    if ((marks & SKUA_MARK_TOKEN) != 0) {
+        skua_reset_watch(ep, c);
     }
     if ((marks & SKUA_MARK_ENDED) != 0) {
         transport_over(ep, c, now);

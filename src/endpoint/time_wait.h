@@ -23,9 +23,13 @@ struct skua_heap;
 
 enum {
     SKUA_TIME_WAIT_ANSWERS = 16, /* most answers of one record */
-    SKUA_TIME_WAIT_BUCKETS = 64  /* of SKUA_TIME_WAIT_GRAIN each */
+    SKUA_TIME_WAIT_BUCKETS = 128 /* of SKUA_TIME_WAIT_GRAIN each */
 };
 #define SKUA_TIME_WAIT_GRAIN (100 * SKUA_MSEC)
+/* Where the configuration does not say how long, it is three PTOs, and no less than this: the peer
+ * repeats its FIN less and less often, up to every 8 s, and whatever was lost on the way when
+ * TIME_WAIT began must not have ended by then. */
+#define SKUA_TIME_WAIT_LEAST (10 * SKUA_SEC)
 
 struct skua_time_wait {
     struct skua_heap *heap;

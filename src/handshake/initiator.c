@@ -2,6 +2,8 @@
  * "Handshake"). */
 #include "handshake/initiator.h"
 
+#include <string.h>
+
 #include <sodium.h>
 
 #include "base/rng.h"
@@ -148,6 +150,7 @@ static bool read_payload(const struct skua_initiator *initiator, const struct sk
         return false;
     }
     result->peer = params.transport;
+    memcpy(result->reset_token, params.reset_token, sizeof result->reset_token);
     const uint32_t used = SKUA_WIRE_VERSION;
     if (params.version_count != 0 &&
         skua_versions_meet(skua_own_versions, skua_own_version_count, params.versions,

@@ -3,6 +3,7 @@
 #include "handshake/responder.h"
 
 #include "base/rng.h"
+#include "crypto/reset.h"
 #include "crypto/suite.h"
 #include "handshake/body.h"
 
@@ -129,11 +130,17 @@ static enum skua_verdict take_offer(struct skua_responder *responder,
     return SKUA_VERDICT_OK;
 }
 
+SKUA_STATIC_ASSERT(SKUA_PARAM_TOKEN_LEN == SKUA_RESET_TOKEN_LEN, "the parameter is the token");
+
 static bool write_syn_ack(struct skua_writer *w, struct skua_noise *noise, uint8_t suite,
                           const struct skua_responder_config *config, const struct skua_head *head,
                           const struct skua_id *id)
 {
     struct skua_params params = {.transport = *config->params, .initial_scid = *id};
+    if (config->reset_key != NULL) {
+        params.has_reset_token = true;
+        skua_reset_token(params.reset_token, config->reset_key, id->bytes, id->len);
+    }
     for (size_t i = 0; i < skua_own_version_count; i++) {
         params.versions[params.version_count++] = skua_own_versions[i];
     }

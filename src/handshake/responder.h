@@ -35,7 +35,8 @@ struct skua_responder_config {
     const char *label;                /* application label a client must name; NULL = "" */
     const struct skua_transport_params *params; /* to announce */
     const struct skua_rng *rng;                 /* for the ephemeral key and grease */
-    uint8_t suites;                             /* bit set of enum skua_suite allowed */
+    const struct skua_secret *reset_key; /* makes the id's reset token; NULL = none is sent */
+    uint8_t suites;                      /* bit set of enum skua_suite allowed */
 };
 
 /* Between SYN_ACK and third packet. */

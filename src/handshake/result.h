@@ -20,6 +20,7 @@ struct skua_handshake_result {
     enum skua_code code; /* NO_ERROR, or why the connection must be reset at once: PARAMETER,
                             DOWNGRADE, LABEL */
     uint8_t suite;       /* enum skua_suite */
+    uint8_t reset_token[SKUA_PARAM_TOKEN_LEN]; /* of the peer's id; zeros: none */
 };
 
 static inline void skua_handshake_result_wipe(struct skua_handshake_result *result)

@@ -1,4 +1,4 @@
-/* Transport parameters, RFC 9000 §18 in shape: the integers from the table params.def, the three
+/* Transport parameters, RFC 9000 §18 in shape: the integers from the table params.def, the
  * others by hand. */
 #include "wire/params.h"
 
@@ -55,6 +55,15 @@ static bool read_initial_scid(struct skua_reader *value, struct skua_params *out
     return true;
 }
 
+static bool read_reset_token(struct skua_reader *value, struct skua_params *out)
+{
+    out->has_reset_token = skua_reader_left(value) == sizeof out->reset_token;
+    if (out->has_reset_token) {
+        skua_reader_copy(value, out->reset_token, sizeof out->reset_token);
+    }
+    return out->has_reset_token;
+}
+
 /* A bit for each known id, 0 for others: to find repeats. */
 static uint64_t known_bit(uint64_t id)
 {
@@ -62,6 +71,7 @@ static uint64_t known_bit(uint64_t id)
 #define SKUA_PARAM(name, id, type, member, minimum, maximum, preset, text) case SKUA_PARAM_##name:
 #include "wire/params.def"
 #undef SKUA_PARAM
+    case SKUA_PARAM_RESET_TOKEN:
     case SKUA_PARAM_INITIAL_SCID:
     case SKUA_PARAM_VERSIONS:
     case SKUA_PARAM_LABEL:
@@ -91,6 +101,8 @@ static bool read_param(uint64_t id, struct skua_reader *value, enum skua_params_
                         &out->transport.max_udp_payload);
     case SKUA_PARAM_MAX_DATAGRAM_FRAME_SIZE:
         return read_cut(value, 0, UINT16_MAX, &out->transport.max_datagram_frame_size);
+    case SKUA_PARAM_RESET_TOKEN:
+        return from == SKUA_PARAMS_FROM_SERVER && read_reset_token(value, out);
     case SKUA_PARAM_INITIAL_SCID:
         return from == SKUA_PARAMS_FROM_SERVER && read_initial_scid(value, out);
     case SKUA_PARAM_VERSIONS:
@@ -186,6 +198,9 @@ void skua_params_write(struct skua_writer *w, const struct skua_params *params,
     if (from == SKUA_PARAMS_FROM_SERVER) {
         write_bytes(w, SKUA_PARAM_INITIAL_SCID, params->initial_scid.bytes,
                     params->initial_scid.len);
+        if (params->has_reset_token) {
+            write_bytes(w, SKUA_PARAM_RESET_TOKEN, params->reset_token, sizeof params->reset_token);
+        }
         write_versions(w, params);
     } else if (params->label_len != 0) {
         write_bytes(w, SKUA_PARAM_LABEL, params->label, params->label_len);

@@ -7,6 +7,7 @@
 #ifndef SKUA_WIRE_PARAMS_H
 #define SKUA_WIRE_PARAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,10 +22,14 @@
  * bits of which say what kind it is. */
 #define SKUA_STREAM_COUNT_MAX (UINT64_C(1) << 59)
 
+/* Above every credit that is announced in parameters (more is granted later), so that they fit. */
+#define SKUA_PARAM_CREDIT_END (UINT64_C(1) << 30)
+
 enum skua_param {
 #define SKUA_PARAM(name, id, type, member, minimum, maximum, preset, text) SKUA_PARAM_##name = (id),
 #include "wire/params.def"
 #undef SKUA_PARAM
+    SKUA_PARAM_RESET_TOKEN = 0x02,  /* stateless reset token of INITIAL_SCID; server only */
     SKUA_PARAM_INITIAL_SCID = 0x0f, /* the id in SYN_ACK's scid field; server, required */
     SKUA_PARAM_VERSIONS = 0x30,     /* u32 each, by preference; server only: the client's are in
                                        message 1 */
@@ -40,7 +45,10 @@ struct skua_transport_params {
 };
 SKUA_STATIC_ASSERT(sizeof(struct skua_transport_params) == 64, "stored in a half-open entry");
 
-enum { SKUA_PARAM_VERSIONS_MAX = 4 }; /* versions kept of the list; further ones are passed over */
+enum {
+    SKUA_PARAM_VERSIONS_MAX = 4, /* versions kept of the list; further ones are passed over */
+    SKUA_PARAM_TOKEN_LEN = 16    /* bytes of RESET_TOKEN */
+};
 
 /* A whole block. */
 struct skua_params {
@@ -48,6 +56,8 @@ struct skua_params {
     struct skua_id initial_scid;                /* server; len 0 from a client */
     uint32_t versions[SKUA_PARAM_VERSIONS_MAX]; /* server */
     uint8_t version_count;                      /* entries of `versions` */
+    bool has_reset_token;                       /* server: the next member is set */
+    uint8_t reset_token[SKUA_PARAM_TOKEN_LEN];  /* server; else zeros */
     uint8_t label_len;                          /* client; 0: none */
     char label[SKUA_LABEL_MAX + 1];             /* client; zero-terminated */
 };
@@ -55,7 +65,7 @@ struct skua_params {
 /* Who sends a block. */
 enum skua_params_from { SKUA_PARAMS_FROM_CLIENT, SKUA_PARAMS_FROM_SERVER };
 
-/* Defaults everywhere, no id, no versions, no label. */
+/* Defaults everywhere, no id, no token, no versions, no label. */
 void skua_params_init(struct skua_params *params);
 
 /* Reads a block of `len` bytes. SKUA_CODE_NO_ERROR, or SKUA_CODE_PARAMETER: cut off, a known id
@@ -65,8 +75,9 @@ enum skua_code skua_params_read(const uint8_t *data, size_t len, enum skua_param
                                 struct skua_params *out);
 
 /* Writes a block with the parameters that `from` may send. `grease` (random; 0 = none) adds one
- * parameter that nobody knows, where the limit leaves room. Members must be within their ranges
- * and stream counts and initial credit below 2^30: any such block fits SKUA_LIMIT_PARAMS_MAX. */
+ * parameter that nobody knows, where the limit leaves room. Members must be within their ranges,
+ * stream counts at most SKUA_LIMIT_STREAMS_MAX, credit below SKUA_PARAM_CREDIT_END and versions at
+ * most two: any such block fits SKUA_LIMIT_PARAMS_MAX. */
 void skua_params_write(struct skua_writer *w, const struct skua_params *params,
                        enum skua_params_from from, uint32_t grease);
 

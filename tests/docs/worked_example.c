@@ -101,6 +101,8 @@ static const char *param_name(uint64_t id)
         return #member;
 #include "wire/params.def"
 #undef SKUA_PARAM
+    case SKUA_PARAM_RESET_TOKEN:
+        return "stateless_reset_token";
     case SKUA_PARAM_INITIAL_SCID:
         return "initial_scid";
     case SKUA_PARAM_VERSIONS:
@@ -114,8 +116,8 @@ static const char *param_name(uint64_t id)
 
 static bool is_integer(uint64_t id)
 {
-    return id != SKUA_PARAM_INITIAL_SCID && id != SKUA_PARAM_VERSIONS && id != SKUA_PARAM_LABEL &&
-           id % 31 != 27;
+    return id != SKUA_PARAM_RESET_TOKEN && id != SKUA_PARAM_INITIAL_SCID &&
+           id != SKUA_PARAM_VERSIONS && id != SKUA_PARAM_LABEL && id % 31 != 27;
 }
 
 static void print_params(const uint8_t *data, size_t len, size_t offset)

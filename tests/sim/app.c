@@ -431,7 +431,11 @@ static void count_end(struct sim_conn *c, enum skua_err error)
 static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
 {
     const struct sim_conn *p = c->peer;
-    bool silence = e->error == SKUA_ETIMEDOUT || e->error == SKUA_EIDLE;
+    /* A peer that is gone for good: it does not answer, or says by a stateless RESET that it knows
+     * nothing (a server, to its clients). */
+    bool forgotten = c->client && e->error == SKUA_ECONNRESET && e->remote && !e->application &&
+                     e->code == SKUA_CODE_NO_ERROR;
+    bool silence = e->error == SKUA_ETIMEDOUT || e->error == SKUA_EIDLE || forgotten;
     if (c->expected != SKUA_OK) {
         /* A refusal by RST may be lost, with all its repeats. */
         return e->error == c->expected || (c->expected == SKUA_ECONNREFUSED && silence);
@@ -466,10 +470,11 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
         return e->error == SKUA_OK || silence ||
                (e->error == SKUA_ECONNRESET && e->remote && !e->application);
     }
-    /* Where the last packet of a peer that went through TIME_WAIT is lost, and its repeats, nobody
-     * says that our FIN has arrived (it has). */
-    return e->error == SKUA_OK || (silence && p != NULL && p->finished &&
-                                   sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at);
+    /* Where the last packet of a peer that went through TIME_WAIT is lost, and its repeats for
+     * seconds, nobody says that our FIN has arrived (it has). */
+    return e->error == SKUA_OK ||
+           (silence && p != NULL && p->finished &&
+            sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at + 5 * SKUA_SEC);
 }
 
 static void on_closed(struct sim_conn *c, const struct skua_event *e)

@@ -64,6 +64,27 @@ static struct skua_path path_to(int host)
     return path;
 }
 
+static void open_host(struct pair *pair, struct host *host)
+{
+    const struct skua_rng rng = {.fill = fill_random, .user = &pair->seed};
+    const struct skua_alloc alloc = {.get = get_memory, .put = put_memory, .user = host};
+    struct skua_config config = SKUA_CONFIG_INIT;
+    config.key = &host->key;
+    config.rng = &rng;
+    config.alloc = &alloc;
+    config.suites = SKUA_SUITE_CHACHA20_POLY1305;
+    assert_int_equal(skua_endpoint_new(&host->ep, &config), SKUA_OK);
+}
+
+void pair_restart(struct pair *pair, int which)
+{
+    struct host *host = &pair->host[which];
+    skua_endpoint_free(host->ep);
+    assert_int_equal(host->out, 0);
+    *host = (struct host){.key = host->key, .fail_after = -1};
+    open_host(pair, host);
+}
+
 void pair_open(struct pair *pair)
 {
     memset(pair, 0, sizeof *pair);
@@ -75,16 +96,9 @@ void pair_open(struct pair *pair)
     for (int i = 0; i < 2; i++) {
         struct host *host = &pair->host[i];
         const struct skua_rng rng = {.fill = fill_random, .user = &pair->seed};
-        const struct skua_alloc alloc = {.get = get_memory, .put = put_memory, .user = host};
-        struct skua_secret_key key;
         host->fail_after = -1;
-        skua_key_generate(&key, &rng);
-        struct skua_config config = SKUA_CONFIG_INIT;
-        config.key = &key;
-        config.rng = &rng;
-        config.alloc = &alloc;
-        config.suites = SKUA_SUITE_CHACHA20_POLY1305;
-        assert_int_equal(skua_endpoint_new(&host->ep, &config), SKUA_OK);
+        skua_key_generate(&host->key, &rng);
+        open_host(pair, host);
     }
 }
 

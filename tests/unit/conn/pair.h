@@ -19,6 +19,7 @@ struct datagram;
 /* One of the two hosts. */
 struct host {
     struct skua_endpoint *ep;
+    struct skua_secret_key key;        /* the endpoint's */
     skua_conn conn;                    /* its connection, 0 before it knows of one */
     unsigned events[SKUA_EVENT_TYPES]; /* polled so far, by type */
     struct skua_event closed;          /* the last CLOSED; `reason` is not kept */
@@ -44,6 +45,8 @@ struct pair {
 };
 
 void pair_open(struct pair *pair);
+/* The process of `host` is killed and started again with the same key; it does not listen yet. */
+void pair_restart(struct pair *pair, int host);
 /* Frees both endpoints and checks that all memory came back. */
 void pair_close(struct pair *pair);
 void pair_listen(struct pair *pair, const struct skua_listen_config *config);

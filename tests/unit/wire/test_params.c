@@ -21,6 +21,10 @@ static void fill_largest(struct skua_params *p)
     p->transport.member = (type)(maximum);
 #include "wire/params.def"
 #undef SKUA_PARAM
+    p->transport.initial_max_data = SKUA_PARAM_CREDIT_END - 1;
+    p->transport.initial_max_stream_data_bidi_local = SKUA_PARAM_CREDIT_END - 1;
+    p->transport.initial_max_stream_data_bidi_remote = SKUA_PARAM_CREDIT_END - 1;
+    p->transport.initial_max_stream_data_uni = SKUA_PARAM_CREDIT_END - 1;
     p->transport.max_udp_payload = SKUA_LIMIT_UDP_MAX - 1;
     p->transport.max_datagram_frame_size = UINT16_MAX;
     p->transport.initial_max_data = (UINT64_C(1) << 30) - 1;
@@ -33,7 +37,9 @@ static void fill_largest(struct skua_params *p)
     p->label_len = SKUA_LABEL_MAX;
     uint8_t id[SKUA_LIMIT_ID_MAX] = {1};
     p->initial_scid = skua_id_of(id, sizeof id);
-    p->version_count = SKUA_PARAM_VERSIONS_MAX;
+    p->version_count = 2;
+    p->has_reset_token = true;
+    memset(p->reset_token, 0x77, sizeof p->reset_token);
 }
 
 static void defaults_are_not_sent(void **state)
@@ -67,9 +73,12 @@ static void the_largest_blocks_fit(void **state)
         if (from == SKUA_PARAMS_FROM_CLIENT) {
             assert_string_equal(p.label, q.label);
             assert_int_equal(q.version_count, 0);
+            assert_false(q.has_reset_token);
         } else {
             assert_true(skua_id_equal(&p.initial_scid, &q.initial_scid));
             assert_memory_equal(p.versions, q.versions, sizeof p.versions);
+            assert_true(q.has_reset_token);
+            assert_memory_equal(p.reset_token, q.reset_token, sizeof p.reset_token);
             assert_int_equal(q.label_len, 0);
         }
     }
@@ -133,7 +142,7 @@ static void values_out_of_range(void **state)
 {
     (void)state;
     static const struct {
-        uint8_t bytes[24];
+        uint8_t bytes[28];
         uint8_t len;
         enum skua_params_from from;
         enum skua_code code;
@@ -161,6 +170,15 @@ static void values_out_of_range(void **state)
          15,
          SKUA_PARAMS_FROM_SERVER,
          SKUA_CODE_PARAMETER},
+        {{0x02, 16}, 18, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_PARAMETER}, /* server's */
+        {{0x0f, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0x02, 15},
+         27,
+         SKUA_PARAMS_FROM_SERVER,
+         SKUA_CODE_PARAMETER}, /* a token cut short */
+        {{0x0f, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0x02, 16},
+         28,
+         SKUA_PARAMS_FROM_SERVER,
+         SKUA_CODE_NO_ERROR},
         {{0x1b, 3, 1, 2, 3, 0x1b, 0}, 7, SKUA_PARAMS_FROM_CLIENT, SKUA_CODE_NO_ERROR}, /* unknown */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
