@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/endian.h"
+
 struct skua_reader {
     const uint8_t *at;  /* next byte to read */
     const uint8_t *end; /* one past the last byte */
@@ -66,34 +68,28 @@ static inline void skua_reader_copy(struct skua_reader *r, void *out, size_t len
     }
 }
 
-static inline uint64_t skua_reader_uint(struct skua_reader *r, size_t bytes)
-{
-    const uint8_t *p = skua_reader_bytes(r, bytes);
-    uint64_t v = 0;
-    for (size_t i = 0; p != NULL && i < bytes; i++) {
-        v = v << 8 | p[i];
-    }
-    return v;
-}
-
 static inline uint8_t skua_reader_u8(struct skua_reader *r)
 {
-    return (uint8_t)skua_reader_uint(r, 1);
+    const uint8_t *p = skua_reader_bytes(r, 1);
+    return p != NULL ? *p : 0;
 }
 
 static inline uint16_t skua_reader_u16(struct skua_reader *r)
 {
-    return (uint16_t)skua_reader_uint(r, 2);
+    const uint8_t *p = skua_reader_bytes(r, 2);
+    return p != NULL ? skua_load_be16(p) : 0;
 }
 
 static inline uint32_t skua_reader_u32(struct skua_reader *r)
 {
-    return (uint32_t)skua_reader_uint(r, 4);
+    const uint8_t *p = skua_reader_bytes(r, 4);
+    return p != NULL ? skua_load_be32(p) : 0;
 }
 
 static inline uint64_t skua_reader_u64(struct skua_reader *r)
 {
-    return skua_reader_uint(r, 8);
+    const uint8_t *p = skua_reader_bytes(r, 8);
+    return p != NULL ? skua_load_be64(p) : 0;
 }
 
 /* Writes into `cap` bytes at `data`. */
@@ -144,32 +140,36 @@ static inline void skua_writer_zero(struct skua_writer *w, size_t len)
     }
 }
 
-static inline void skua_writer_uint(struct skua_writer *w, uint64_t v, size_t bytes)
-{
-    uint8_t *p = skua_writer_bytes(w, bytes);
-    for (size_t i = 0; p != NULL && i < bytes; i++) {
-        p[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
-    }
-}
-
 static inline void skua_writer_u8(struct skua_writer *w, uint8_t v)
 {
-    skua_writer_uint(w, v, 1);
+    uint8_t *p = skua_writer_bytes(w, 1);
+    if (p != NULL) {
+        *p = v;
+    }
 }
 
 static inline void skua_writer_u16(struct skua_writer *w, uint16_t v)
 {
-    skua_writer_uint(w, v, 2);
+    uint8_t *p = skua_writer_bytes(w, 2);
+    if (p != NULL) {
+        skua_store_be16(p, v);
+    }
 }
 
 static inline void skua_writer_u32(struct skua_writer *w, uint32_t v)
 {
-    skua_writer_uint(w, v, 4);
+    uint8_t *p = skua_writer_bytes(w, 4);
+    if (p != NULL) {
+        skua_store_be32(p, v);
+    }
 }
 
 static inline void skua_writer_u64(struct skua_writer *w, uint64_t v)
 {
-    skua_writer_uint(w, v, 8);
+    uint8_t *p = skua_writer_bytes(w, 8);
+    if (p != NULL) {
+        skua_store_be64(p, v);
+    }
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/endian.h"
 
 void skua_aead_cache_init(struct skua_aead_cache *cache, struct skua_heap *heap)
 {
@@ -48,9 +49,7 @@ static const crypto_aead_aes256gcm_state *expanded(struct skua_aead_cache *cache
 static uint64_t big_endian(uint64_t value)
 {
     uint8_t bytes[sizeof value];
-    for (unsigned i = 0; i < sizeof bytes; i++) {
-        bytes[i] = (uint8_t)(value >> (56 - 8 * i));
-    }
+    skua_store_be64(bytes, value);
     memcpy(&value, bytes, sizeof value);
     return value;
 }

@@ -34,9 +34,14 @@ static inline uint64_t skua_reader_varint(struct skua_reader *r)
         r->at++;
         return first;
     }
-    size_t len = (size_t)1 << (first >> 6);
-    uint64_t v = skua_reader_uint(r, len);
-    return v & (UINT64_MAX >> (66 - 8 * len));
+    switch (first >> 6) {
+    case 1:
+        return skua_reader_u16(r) & 0x3fffu;
+    case 2:
+        return skua_reader_u32(r) & UINT32_C(0x3fffffff);
+    default:
+        return skua_reader_u64(r) & SKUA_VARINT_MAX;
+    }
 }
 
 /* As skua_reader_varint; a form longer than needed fails. */
@@ -55,9 +60,22 @@ static inline uint64_t skua_reader_varint_minimal(struct skua_reader *r)
  * known only after what they count has been written. */
 static inline void skua_writer_varint_fixed(struct skua_writer *w, uint64_t v, size_t bytes)
 {
-    unsigned log = bytes == 1 ? 0u : bytes == 2 ? 1u : bytes == 4 ? 2u : 3u;
-    SKUA_ASSERT(v <= SKUA_VARINT_MAX && skua_varint_len(v) <= bytes && bytes == (size_t)1 << log);
-    skua_writer_uint(w, v | (uint64_t)log << (8 * bytes - 2), bytes);
+    SKUA_ASSERT(v <= SKUA_VARINT_MAX && skua_varint_len(v) <= bytes);
+    switch (bytes) {
+    case 1:
+        skua_writer_u8(w, (uint8_t)v);
+        break;
+    case 2:
+        skua_writer_u16(w, (uint16_t)(v | 0x4000u));
+        break;
+    case 4:
+        skua_writer_u32(w, (uint32_t)(v | UINT32_C(0x80000000)));
+        break;
+    default:
+        SKUA_ASSERT(bytes == 8);
+        skua_writer_u64(w, v | UINT64_C(0xc000000000000000));
+        break;
+    }
 }
 
 /* Writes `v`, at most SKUA_VARINT_MAX, in its shortest form. */
