@@ -89,9 +89,9 @@ static void bench_open(struct bench *b)
     b->to_server.remote = (struct skua_addr){.family = 4, .port = 7582, .ip = {127, 0, 0, 1}};
     b->to_client.remote = (struct skua_addr){.family = 4, .port = 7583, .ip = {127, 0, 0, 1}};
     b->now = SKUA_SEC;
-    b->memory = malloc(LENT);
+    b->memory = malloc(LENT + PIECE); /* a piece may begin just below LENT */
     check(b->memory != NULL, "memory");
-    memset(b->memory, 7, LENT);
+    memset(b->memory, 7, LENT + PIECE);
     for (int i = 0; i < TURN_BATCHES; i++) {
         b->wire[i] = malloc(ROOM);
         check(b->wire[i] != NULL, "memory");
