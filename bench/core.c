@@ -17,7 +17,13 @@
 #include "crypto/aead.h"
 #include "crypto/suite.h"
 
-enum { TURN_BATCHES = 4, ROOM = 65507, LENT = 32 << 20, PIECE = 1 << 18, FLOOR_PACKETS_MAX = 400000 };
+enum {
+    TURN_BATCHES = 4,
+    ROOM = 65507,
+    LENT = 32 << 20,
+    PIECE = 1 << 18,
+    FLOOR_PACKETS_MAX = 400000
+};
 
 /* Where time goes. */
 enum part { WRITE, SEND, RECV, READ, SETTLE, ACK_SEND, ACK_RECV, PARTS };
