@@ -618,6 +618,16 @@ SKUA_API enum skua_err skua_stream_peek(struct skua_endpoint *ep, skua_stream st
 SKUA_API enum skua_err skua_stream_consume(struct skua_endpoint *ep, skua_stream stream,
                                            size_t len);
 
+/* Which of the connection's streams sends first (RFC 9218's terms). Strictly by `urgency`, 0 (most
+ * urgent) to 7: nothing of a stream leaves while a more urgent one has bytes and credit. Within an
+ * urgency streams that are not `incremental` go first, one after the other in the order of their
+ * ids; incremental ones share, in turns of 16 KiB. Streams begin with urgency 3, incremental. It is
+ * a matter of this side alone and can be changed at any time; bytes that are lost keep the urgency
+ * of their stream, and what the transport itself has to say goes before all of them. SKUA_EINVAL
+ * for an urgency above 7, SKUA_ESTATE on the peer's unidirectional streams, SKUA_ENOMEM. */
+SKUA_API enum skua_err skua_stream_set_priority(struct skua_endpoint *ep, skua_stream stream,
+                                                unsigned urgency, bool incremental);
+
 /* Releases the handle: a sending side still open is finished, unread and later bytes are thrown
  * away, no event of the stream follows. What was written (lent memory included: keep it until
  * CLOSED) is still delivered. */
@@ -638,6 +648,8 @@ struct skua_stream_info {
     uint64_t readable;       /* bytes that can be read now */
     uint64_t writable;       /* bytes that a write would take now */
     uint64_t error_code;     /* the peer's code in RESET_STREAM or STOP_SENDING */
+    uint8_t urgency;         /* 0 to 7: skua_stream_set_priority */
+    bool incremental;        /* ... */
     bool can_send, can_recv; /* direction and state allow it */
     bool finished; /* finish was called and everything, the end included, is acknowledged */
     bool reset;    /* the peer gave up sending */

@@ -62,7 +62,7 @@ static bool stream_event(struct skua_connection *c, struct skua_event *event,
         event->stream = (*stream)->handle;
         event->stream_user = (*stream)->user;
         event->offset = type == SKUA_EVENT_ACKED ? info.acked : 0;
-        event->code = type == SKUA_EVENT_STOPPED ? (*stream)->send.stop_code : 0;
+        event->code = type == SKUA_EVENT_STOPPED ? (*stream)->send.code : 0;
     }
     return true;
 }

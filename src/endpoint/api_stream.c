@@ -130,6 +130,16 @@ enum skua_err skua_stream_consume(struct skua_endpoint *ep, skua_stream handle, 
     return done(stream, skua_streams_consume(stream, len));
 }
 
+enum skua_err skua_stream_set_priority(struct skua_endpoint *ep, skua_stream handle,
+                                       unsigned urgency, bool incremental)
+{
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL || sendable(stream) != SKUA_OK) {
+        return SKUA_ECLOSED;
+    }
+    return skua_streams_set_priority(stream, urgency, incremental);
+}
+
 enum skua_err skua_stream_close(struct skua_endpoint *ep, skua_stream handle)
 {
     struct skua_stream *stream = skua_endpoint_stream(ep, handle);

@@ -206,7 +206,7 @@ enum skua_err skua_streams_stop(struct skua_stream *stream, uint64_t code)
     }
     if (recv->state == SKUA_RECV_OPEN && !recv->stop_asked) {
         recv->stop_asked = true;
-        recv->stop_code = code;
+        recv->code = code;
         skua_stream_mark(stream, SKUA_STREAM_SENDS_STOP);
     }
     skua_stream_throw_away(stream);
@@ -214,6 +214,20 @@ enum skua_err skua_streams_stop(struct skua_stream *stream, uint64_t code)
 }
 
 /* --- both --- */
+
+enum skua_err skua_streams_set_priority(struct skua_stream *stream, unsigned urgency,
+                                        bool incremental)
+{
+    if (urgency > SKUA_URGENCY_LAST) {
+        return SKUA_EINVAL;
+    }
+    if (stream->send.state == SKUA_SEND_NONE) {
+        return SKUA_ESTATE;
+    }
+    struct skua_streams *streams = stream->streams;
+    return skua_sched_set_priority(&streams->sched, streams->mem.heap, stream, urgency,
+                                   incremental);
+}
 
 void skua_streams_close(struct skua_stream *stream)
 {
@@ -238,10 +252,14 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
         .read = recv->buf.read,
         .readable = skua_recv_buf_readable(&recv->buf),
         .writable = send->state == SKUA_SEND_OPEN ? room_of(stream) : 0,
-        .error_code = reset ? recv->code : send->stop_code,
+        .error_code = reset           ? recv->code
+                      : send->stopped ? send->code
+                                      : 0,
         .can_send = send->state == SKUA_SEND_OPEN,
         .can_recv = !recv->unwanted && (recv->state == SKUA_RECV_OPEN ||
                                         (recv->state == SKUA_RECV_DONE && !recv->told)),
+        .urgency = stream->urgency,
+        .incremental = stream->incremental,
         .finished = send->state == SKUA_SEND_DONE && !send->given_up,
         .reset = reset,
         .stopped = send->stopped,

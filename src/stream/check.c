@@ -37,11 +37,7 @@ static void check_send(const struct skua_stream *stream)
     SKUA_ASSERT(send->buf.next <= send->limit);
     SKUA_ASSERT(!send->fin_sent || send->buf.next == send->buf.end || send->given_up);
     SKUA_ASSERT(!stream->held || send->buf.next == 0);
-    SKUA_ASSERT((stream->sched_class == SKUA_SCHED_NOTHING) ==
-                !skua_list_is_linked(&stream->fresh));
-    bool fresh = sending && !stream->held && send->buf.next < send->buf.end;
-    SKUA_ASSERT(fresh == (stream->sched_class != SKUA_SCHED_NOTHING));
-    SKUA_ASSERT(skua_list_is_linked(&stream->control) == (stream->sends != 0 && !stream->held));
+    skua_sched_check(&stream->streams->sched, stream);
 }
 
 static void check_recv(const struct skua_stream *stream)

@@ -146,7 +146,7 @@ void skua_streams_on_lost(struct skua_streams *streams, const struct skua_record
         break;
     case SKUA_FRAME_DATA_BLOCKED:
         if (record->offset == streams->send_max && streams->sent >= streams->send_max &&
-            !skua_list_empty(&streams->sched.fresh)) {
+            skua_sched_has_fresh(&streams->sched)) {
             again = SKUA_STREAMS_SENDS_BLOCKED;
         }
         break;

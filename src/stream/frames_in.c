@@ -133,7 +133,6 @@ enum skua_code skua_streams_on_stop_sending(struct skua_streams *streams, uint64
     }
     /* RFC 9000 §3.5: answered by RESET_STREAM with the same code. */
     send->stopped = true;
-    send->stop_code = code;
     skua_stream_do_reset(stream, code);
     skua_stream_raise(stream, SKUA_EVENT_STOPPED);
     return SKUA_CODE_NO_ERROR;

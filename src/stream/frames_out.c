@@ -22,9 +22,8 @@ struct fill {
 
 bool skua_streams_wants_send(const struct skua_streams *streams)
 {
-    return streams->sends != 0 || !skua_list_empty(&streams->sched.control) ||
-           !skua_list_empty(&streams->sched.again) ||
-           (streams->sent < streams->send_max && !skua_list_empty(&streams->sched.fresh));
+    return streams->sends != 0 ||
+           skua_sched_has_any(&streams->sched, streams->sent < streams->send_max);
 }
 
 static void note(struct fill *f, struct skua_record record)
@@ -128,7 +127,7 @@ static void put_stream_control(struct fill *f, struct skua_stream *stream,
     case SKUA_STREAM_SENDS_STOP:
         frame.type = SKUA_FRAME_STOP_SENDING;
         frame.stop_sending.id = stream->id;
-        frame.stop_sending.code = stream->recv.stop_code;
+        frame.stop_sending.code = stream->recv.code;
         break;
     case SKUA_STREAM_SENDS_MAX:
         value = announce_stream(f, stream);
@@ -197,55 +196,59 @@ static bool put_data(struct fill *f, struct skua_stream *stream, uint64_t offset
     return true;
 }
 
-/* Bytes to be sent again, and ends; false where the packet is full. */
-static bool put_again(struct fill *f)
+/* Bytes to be sent again, or an end; false where the packet is full. */
+static bool put_again(struct fill *f, struct skua_stream *stream, size_t *len)
+{
+    struct skua_send_buf *buf = &stream->send.buf;
+    uint64_t offset = buf->end;
+    uint64_t available = 0;
+    (void)skua_send_buf_next_lost(buf, &offset, &available);
+    if (!put_data(f, stream, offset, available, len)) {
+        return false;
+    }
+    if (*len != 0) {
+        skua_send_buf_resent(buf, offset, *len);
+        f->streams->resent += *len;
+    }
+    return true;
+}
+
+/* New bytes, as far as credit goes; false where the packet is full. */
+static bool put_fresh(struct fill *f, struct skua_stream *stream, size_t *len)
 {
     struct skua_streams *s = f->streams;
-    struct skua_stream *stream;
-    while ((stream = skua_sched_first_again(&s->sched)) != NULL) {
-        struct skua_send_buf *buf = &stream->send.buf;
-        uint64_t offset = buf->end;
-        uint64_t available = 0;
-        (void)skua_send_buf_next_lost(buf, &offset, &available);
+    struct skua_send_side *send = &stream->send;
+    uint64_t offset = send->buf.next;
+    uint64_t limit = send->limit < send->buf.end ? send->limit : send->buf.end;
+    uint64_t available = limit - offset;
+    available = available < s->send_max - s->sent ? available : s->send_max - s->sent;
+    if (!put_data(f, stream, offset, available, len)) {
+        return false;
+    }
+    skua_send_buf_sent(&send->buf, *len);
+    s->sent += *len;
+    return true;
+}
+
+/* Bytes of streams in the order of sched.h, until the packet is full. */
+static void put_bytes(struct fill *f)
+{
+    struct skua_streams *s = f->streams;
+    for (;;) {
+        bool again;
+        struct skua_stream *stream = skua_sched_first(&s->sched, s->sent < s->send_max, &again);
         size_t len;
-        if (!put_data(f, stream, offset, available, &len)) {
-            return false;
-        }
-        if (len != 0) {
-            skua_send_buf_resent(buf, offset, len);
-            s->resent += len;
+        if (stream == NULL || !(again ? put_again(f, stream, &len) : put_fresh(f, stream, &len))) {
+            return;
         }
         if (stream->send.fin_sent) {
             skua_stream_fix(stream);
         }
         skua_sched_sent(&s->sched, stream, len);
         skua_stream_update(stream);
-    }
-    return true;
-}
-
-/* New bytes, as far as credit goes. */
-static void put_fresh(struct fill *f)
-{
-    struct skua_streams *s = f->streams;
-    struct skua_stream *stream;
-    while (s->sent < s->send_max && (stream = skua_sched_first_fresh(&s->sched)) != NULL) {
-        struct skua_send_side *send = &stream->send;
-        uint64_t offset = send->buf.next;
-        uint64_t limit = send->limit < send->buf.end ? send->limit : send->buf.end;
-        uint64_t available = limit - offset;
-        available = available < s->send_max - s->sent ? available : s->send_max - s->sent;
-        size_t len;
-        if (!put_data(f, stream, offset, available, &len)) {
-            return;
+        if (skua_writer_left(f->w) == 0) {
+            return; /* what a busy stream mostly does: fill the packet */
         }
-        skua_send_buf_sent(&send->buf, len);
-        s->sent += len;
-        if (send->fin_sent) {
-            skua_stream_fix(stream);
-        }
-        skua_sched_sent(&s->sched, stream, len);
-        skua_stream_update(stream);
     }
 }
 
@@ -260,8 +263,8 @@ size_t skua_streams_write_frames(struct skua_streams *streams, struct skua_write
                      .count = 0,
                      .rtt_ns = rtt_ns,
                      .now = now};
-    if (put_controls(&f) && put_stream_controls(&f) && put_again(&f)) {
-        put_fresh(&f);
+    if (put_controls(&f) && put_stream_controls(&f)) {
+        put_bytes(&f);
     }
     return f.count;
 }
@@ -269,14 +272,14 @@ size_t skua_streams_write_frames(struct skua_streams *streams, struct skua_write
 bool skua_streams_blocked(const struct skua_streams *streams)
 {
     return !skua_list_empty(&streams->sched.starved) ||
-           (streams->sent >= streams->send_max && !skua_list_empty(&streams->sched.fresh)) ||
+           (streams->sent >= streams->send_max && skua_sched_has_fresh(&streams->sched)) ||
            skua_streams_wait(streams, SKUA_STREAM_BIDI) ||
            skua_streams_wait(streams, SKUA_STREAM_UNI);
 }
 
 void skua_streams_repeat_blocked(struct skua_streams *streams)
 {
-    if (streams->sent >= streams->send_max && !skua_list_empty(&streams->sched.fresh)) {
+    if (streams->sent >= streams->send_max && skua_sched_has_fresh(&streams->sched)) {
         skua_streams_mark(streams, SKUA_STREAMS_SENDS_BLOCKED);
     }
     if (skua_streams_wait(streams, SKUA_STREAM_BIDI)) {
@@ -287,7 +290,7 @@ void skua_streams_repeat_blocked(struct skua_streams *streams)
     }
     struct skua_node *node = skua_list_first(&streams->sched.starved);
     for (; node != NULL; node = skua_list_next(&streams->sched.starved, node)) {
-        skua_stream_mark(SKUA_CONTAINER_OF(node, struct skua_stream, fresh),
+        skua_stream_mark(SKUA_CONTAINER_OF(node, struct skua_stream, fresh.node),
                          SKUA_STREAM_SENDS_BLOCKED);
     }
 }

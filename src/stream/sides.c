@@ -20,7 +20,7 @@ void skua_stream_update(struct skua_stream *stream)
     struct skua_streams *streams = stream->streams;
     skua_sched_update(&streams->sched, stream);
     bool blocked = streams->peer_known && streams->sent >= streams->send_max &&
-                   !skua_list_empty(&streams->sched.fresh);
+                   skua_sched_has_fresh(&streams->sched);
     if (!blocked) {
         streams->sends &= (uint8_t)~SKUA_STREAMS_SENDS_BLOCKED;
     } else if (!streams->blocked_said) {

@@ -69,8 +69,7 @@ struct skua_send_side {
     bool blocked_said; /* STREAM_DATA_BLOCKED for the present limit was sent */
     uint32_t turn;     /* bytes sent since its turn began */
     uint64_t limit;    /* the peer's credit */
-    uint64_t code;     /* of RESET_STREAM */
-    uint64_t stop_code; /* of the peer's STOP_SENDING */
+    uint64_t code;     /* of RESET_STREAM; after STOP_SENDING the same as there */
     struct skua_send_buf buf;
 };
 
@@ -81,8 +80,7 @@ struct skua_recv_side {
     bool told;                 /* the application has been told of the end or the reset */
     uint64_t highest;          /* highest offset seen: what counts as credit used */
     uint64_t final;            /* final size; UINT64_MAX = not known */
-    uint64_t code;             /* of the peer's RESET_STREAM */
-    uint64_t stop_code;        /* of our STOP_SENDING */
+    uint64_t code;             /* of our STOP_SENDING; once reset, of the peer's RESET_STREAM */
     struct skua_window window; /* credit granted */
     struct skua_recv_buf buf;
 };
@@ -91,22 +89,25 @@ struct skua_stream {
     uint64_t handle; /* the endpoint's: what the application calls it; 0 = it has no handle */
     void *user;      /* the endpoint's: the application's pointer */
     uint64_t id;     /* on the wire */
-    struct skua_streams *streams;      /* whose it is */
-    struct skua_node all;              /* in streams->all */
-    struct skua_node control;          /* in streams->sched.control while `sends` is not 0 */
-    struct skua_node again;            /* in sched.again: something to send that needs no credit */
-    struct skua_node fresh;            /* in sched.fresh (new bytes, with stream credit) or
-                                          sched.starved (without) */
-    struct skua_node events_node;      /* in streams->events while `events` is not 0 */
-    struct skua_node loan;             /* in streams->loans while it has borrowed bytes */
-    uint32_t events;                   /* bits 1 << enum skua_event_type */
-    enum skua_sched_class sched_class; /* which list `fresh` is in */
-    uint8_t sends;                     /* bits of enum skua_stream_control */
-    bool own;                          /* opened by this side */
-    bool uni;                          /* unidirectional */
-    bool held;                         /* above the peer's MAX_STREAMS: nothing of it is sent yet */
-    bool announced; /* the application knows of it (own, or STREAM was reported) */
-    bool closed;    /* the application has closed it */
+    struct skua_streams *streams; /* whose it is */
+    struct skua_node all;         /* in streams->all */
+    struct skua_node control;     /* in streams->sched.control while `sends` is not 0 */
+    union skua_sched_place again; /* in sched.again: something to send that needs no credit */
+    union skua_sched_place fresh; /* in sched.fresh (new bytes, with stream credit) or
+                                     sched.starved (without) */
+    struct skua_node events_node; /* in streams->events while `events` is not 0 */
+    struct skua_node loan;        /* in streams->loans while it has borrowed bytes */
+    uint32_t events;              /* bits 1 << enum skua_event_type */
+    uint8_t sched_class;          /* enum skua_sched_class: which queue `fresh` is in */
+    uint8_t sends;                /* bits of enum skua_stream_control */
+    uint8_t urgency;              /* 0 to SKUA_URGENCY_LAST; the lowest goes first */
+    bool incremental;             /* takes turns with others of its urgency */
+    bool sends_again;             /* it is in sched.again */
+    bool own;                     /* opened by this side */
+    bool uni;                     /* unidirectional */
+    bool held;                    /* above the peer's MAX_STREAMS: nothing of it is sent yet */
+    bool announced;               /* the application knows of it (own, or STREAM was reported) */
+    bool closed;                  /* the application has closed it */
     struct skua_send_side send;
     struct skua_recv_side recv;
 };

@@ -40,7 +40,7 @@ void skua_streams_init(struct skua_streams *streams, const struct skua_streams_c
 static void free_object(struct skua_stream *stream)
 {
     struct skua_streams *streams = stream->streams;
-    skua_sched_remove(stream);
+    skua_sched_remove(&streams->sched, stream);
     skua_list_remove(&stream->all);
     skua_list_remove(&stream->events_node);
     skua_list_remove(&stream->loan);
@@ -186,6 +186,7 @@ struct skua_stream *skua_streams_create(struct skua_streams *streams, uint64_t i
     stream->own = skua_streams_is_own(streams, id);
     stream->uni = skua_stream_id_uni(id) != 0;
     skua_list_push_back(&streams->all, &stream->all);
+    skua_sched_add(stream);
     skua_send_buf_init(&stream->send.buf);
     skua_recv_buf_init(&stream->recv.buf);
     begin_sending(streams, stream);

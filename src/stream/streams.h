@@ -229,6 +229,9 @@ enum skua_err skua_streams_stop(struct skua_stream *stream, uint64_t code);
 enum skua_err skua_streams_read(struct skua_stream *stream, void *out, size_t len, size_t *read);
 enum skua_err skua_streams_peek(struct skua_stream *stream, struct skua_vec *vec, size_t *count);
 enum skua_err skua_streams_consume(struct skua_stream *stream, size_t len);
+/* SKUA_ENOMEM: nothing changed. */
+enum skua_err skua_streams_set_priority(struct skua_stream *stream, unsigned urgency,
+                                        bool incremental);
 /* The handle is released; the object lives on until it is gone, which may be at once: the pointer
  * is not valid any more. */
 void skua_streams_close(struct skua_stream *stream);
@@ -238,8 +241,7 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
 
 /* The next event: STREAM, READABLE, WRITABLE, STOPPED or ACKED of a stream, or STREAMS (`*stream`
  * is NULL). One stream's events come one at a time, STREAM first: then the owner gives it a handle.
- * Of ACKED, the offset is info.acked; of STOPPED, the code is
- * stream->send.stop_code. No events of a
+ * Of ACKED, the offset is info.acked; of STOPPED, the code is stream->send.code. No events of a
  * closed stream. */
 bool skua_streams_next_event(struct skua_streams *streams, struct skua_stream **stream,
                              enum skua_event_type *type);

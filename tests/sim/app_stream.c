@@ -325,6 +325,23 @@ static void end_writing(struct sim_stream *s)
     SIM_CHECK(w, err == SKUA_OK || err == SKUA_ECLOSED);
 }
 
+/* Any priority, while it writes. */
+static void prioritize(struct sim_stream *s)
+{
+    struct sim_world *w = s->conn->app->world;
+    struct skua_endpoint *ep = s->conn->host->ep;
+    unsigned urgency = (unsigned)sim_rng_below(&w->rng, 8);
+    bool incremental = sim_rng_chance(&w->rng, 500000);
+    enum skua_err err = skua_stream_set_priority(ep, s->handle, urgency, incremental);
+    struct skua_stream_info info;
+    SIM_CHECK(w, err == SKUA_OK || err == SKUA_ECLOSED);
+    if (err == SKUA_OK) {
+        w->counts[SIM_COUNT_PRIORITY]++;
+        SIM_CHECK(w, skua_stream_info(ep, s->handle, &info) == SKUA_OK);
+        SIM_CHECK(w, info.urgency == urgency && info.incremental == incremental);
+    }
+}
+
 static void do_write(struct sim_stream *s)
 {
     struct sim_conn *c = s->conn;
@@ -332,6 +349,9 @@ static void do_write(struct sim_stream *s)
     const struct sim_plan *p = &c->plan;
     uint64_t limit = s->give_up_at < s->size ? s->give_up_at : s->size;
     while (!sim_stream_sent(s) && s->written < limit) {
+        if (sim_rng_chance(&w->rng, p->prioritize)) {
+            prioritize(s);
+        }
         uint64_t left = limit - s->written;
         size_t len = (size_t)sim_rng_between(&w->rng, 1, p->chunk_max < left ? p->chunk_max : left);
         enum skua_err err = sim_rng_chance(&w->rng, p->lend) ? lend(s, len) : copy(s, len);

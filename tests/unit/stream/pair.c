@@ -330,6 +330,10 @@ static void act(struct pair *p, unsigned me, struct app *app)
         }
     } else if (what == 62) {
         do_close(p, me, app);
+    } else if (what == 63) {
+        /* Without memory it keeps the priority that it had. */
+        enum skua_err err = skua_streams_set_priority(app->stream, pick(p, 8), pick(p, 2) == 0);
+        p->summary->priorities += err == SKUA_OK;
     }
 }
 
@@ -379,7 +383,7 @@ static void poll_events(struct pair *p, unsigned me)
             skua_streams_info(stream, &info);
             free_lent(app, info.acked);
         } else if (type == SKUA_EVENT_STOPPED) {
-            CHECK(stream->send.stop_code == 9);
+            CHECK(stream->send.code == 9);
             app->stop_seen = true;
             app->reset = true;
             free_lent(app, UINT64_MAX);

@@ -16,6 +16,7 @@ static void add(struct pair_summary *sum, const struct pair_summary *one)
     sum->spurious += one->spurious;
     sum->blocked += one->blocked;
     sum->borrowed += one->borrowed;
+    sum->priorities += one->priorities;
 }
 
 static void everything_ends(void **state)
@@ -43,6 +44,7 @@ static void everything_ends(void **state)
     assert_true(sum.spurious > RUNS);
     assert_true(sum.blocked > RUNS);
     assert_true(sum.borrowed > 10 * RUNS);
+    assert_true(sum.priorities > 2 * RUNS);
 }
 
 static void every_allocation_fails(void **state)

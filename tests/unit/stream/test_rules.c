@@ -171,7 +171,7 @@ static void stop_sending_is_answered_by_reset(void **state)
     size_t sent = t->frames[0].stream.len;
     assert_int_equal(skua_streams_on_stop_sending(&t->streams, stream->id, 77), SKUA_CODE_NO_ERROR);
     assert_int_equal(table_event(t, &event), SKUA_EVENT_STOPPED);
-    assert_int_equal(event->send.stop_code, 77);
+    assert_int_equal(event->send.code, 77);
     size_t written = 0;
     assert_int_equal(skua_streams_write(stream, "x", 1, &written), SKUA_ESTOPPED);
     assert_int_equal(skua_streams_finish(stream), SKUA_ESTOPPED);
