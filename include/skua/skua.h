@@ -444,7 +444,8 @@ SKUA_API enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn
 SKUA_API enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn conn);
 /* Orderly end: shutdown, and unread and later bytes are thrown away. CLOSED follows when the peer
  * has shut down as well, or after close_timeout_ns; with SKUA_OK where everything written has
- * arrived, else SKUA_ETIMEDOUT. In SYN_SENT it follows at once, with SKUA_EABORTED. Idempotent. */
+ * arrived, else SKUA_ETIMEDOUT. In SYN_SENT it follows at once, with SKUA_EABORTED,
+ * and the server is told to forget the attempt. Idempotent. */
 SKUA_API enum skua_err skua_conn_close(struct skua_endpoint *ep, skua_conn conn);
 /* Ends at once with a RST (TCP's linger 0). The handle is stale afterwards and no event follows.
  * `code` (below 2^62) is the application's; `reason` may be NULL, at most 256 bytes of it are sent.

@@ -81,10 +81,11 @@ static void set_reason(struct skua_connection *c, const void *text, size_t len)
     c->close.reason_len = (uint16_t)len;
 }
 
-/* A RST is to be sent, where there are keys to seal it with. */
+/* A RST is to be sent, where there are keys to seal it with; before that, the SYN is taken back
+ * (dial.c). */
 static void want_rst(struct skua_connection *c)
 {
-    if (c->state == SKUA_STATE_SYN_SENT || c->suite == 0) {
+    if (c->suite == 0 && !skua_dial_was_heard(c)) {
         become_over(c);
     } else {
         c->close.rst_due = true;
@@ -255,6 +256,15 @@ static void send_time_wait(struct skua_connection *c, struct skua_tx *tx, skua_t
     become_over(c);
 }
 
+/* The server may have an entry for our SYN: it is to forget it. The record repeats that, as an
+ * answer to SYN_ACKs. */
+static void send_cancel(struct skua_connection *c, struct skua_tx *tx, skua_time now)
+{
+    skua_dial_write_cancel(c, tx, now);
+    keep_farewell(c, tx->data, tx->len);
+    become_over(c);
+}
+
 /* RST with its reason now; the record repeats one without. */
 static void send_rst(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
@@ -276,7 +286,11 @@ static void send_rst(struct skua_connection *c, struct skua_tx *tx, skua_time no
 bool skua_close_send(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
     if (c->close.rst_due) {
-        send_rst(c, tx, now);
+        if (c->suite == 0) {
+            send_cancel(c, tx, now);
+        } else {
+            send_rst(c, tx, now);
+        }
         return true;
     }
     if (c->state == SKUA_STATE_TIME_WAIT) {
@@ -340,7 +354,9 @@ enum skua_err skua_connection_close(struct skua_connection *c)
         return SKUA_OK;
     }
     if (c->state == SKUA_STATE_SYN_SENT) {
-        skua_close_now(c, SKUA_EABORTED, SKUA_CODE_NO_ERROR, c->env->now);
+        become_ended(c, SKUA_EABORTED, SKUA_CODE_NO_ERROR, 0, c->env->now);
+        want_rst(c);
+        skua_conn_transition(c, SKUA_ON_ABORT, c->env->now);
         return SKUA_OK;
     }
     skua_conn_mark(c, SKUA_MARK_BATCH); /* arms the deadline, looks at the peer's FIN again */

@@ -98,7 +98,8 @@ struct skua_close_state {
     bool peer_fin;                  /* the peer's FIN frame received */
     bool peer_complete;             /* ... and everything that it counts */
     bool released;                  /* the application called close */
-    bool rst_due;                   /* a RST is the next and last thing to send */
+    bool rst_due;                   /* a RST is the next and last thing to send; before there are
+                                       keys, what takes the SYN back */
     bool ended;                     /* nothing more is received; CLOSED is to be reported */
     bool over;                      /* nothing more is sent either; keys are wiped */
     bool lost_memory;               /* borrowed bytes could not be kept: ends with INTERNAL */

@@ -5,7 +5,9 @@
  * "Repeats"); after a RETRY it leaves again at once, with the token put in. A server whose key is
  * known is called by IK; when two repeats bring nothing, its key may have changed, and a fresh XX
  * attempt finds out which key it has now, so that the user hears "key changed" and not "timed out".
- */
+ *
+ * A client that gives up before it is answered takes its SYN back by a REFUSE, so that the server
+ * does not keep an entry for it. */
 #include "conn/internal.h"
 
 #include <string.h>
@@ -90,6 +92,24 @@ void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now
     c->count.packets_sent++;
     c->count.bytes_sent += tx->len;
     skua_conn_trace(c, SKUA_TRACE_PACKET_SENT, SKUA_TRACE_ARGS(SKUA_PACKET_SYN, 0, tx->len), now);
+}
+
+bool skua_dial_was_heard(const struct skua_connection *c)
+{
+    return c->dial != NULL && c->dial->sent > 0;
+}
+
+void skua_dial_write_cancel(struct skua_connection *c, struct skua_tx *tx, skua_time now)
+{
+    struct skua_writer w = skua_writer_of(tx->data, tx->cap);
+    skua_initiator_write_cancel(&c->dial->initiator, &w);
+    SKUA_ASSERT(!w.failed);
+    tx->len = skua_writer_len(&w);
+    tx->segment_size = tx->len;
+    c->count.packets_sent++;
+    c->count.bytes_sent += tx->len;
+    skua_conn_trace(c, SKUA_TRACE_PACKET_SENT, SKUA_TRACE_ARGS(SKUA_PACKET_REFUSE, 0, tx->len),
+                    now);
 }
 
 skua_time skua_dial_deadline(const struct skua_connection *c)

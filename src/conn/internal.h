@@ -40,6 +40,10 @@ void skua_dial_free(struct skua_connection *c);
 enum skua_verdict skua_dial_recv(struct skua_connection *c, const struct skua_arrival *arrival,
                                  skua_time now);
 void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now);
+/* Has a SYN left that the server may have answered? */
+bool skua_dial_was_heard(const struct skua_connection *c);
+/* The packet that takes it back. */
+void skua_dial_write_cancel(struct skua_connection *c, struct skua_tx *tx, skua_time now);
 skua_time skua_dial_deadline(const struct skua_connection *c);
 void skua_dial_on_timeout(struct skua_connection *c, skua_time now);
 

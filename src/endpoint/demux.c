@@ -74,6 +74,9 @@ static enum skua_verdict by_id(struct skua_endpoint *ep, const struct skua_arriv
             return verdict;
         }
     }
+    if (a->head->type == SKUA_PACKET_REFUSE) {
+        return skua_listener_cancel(ep, a, now);
+    }
     bool known = skua_time_wait_recv(&ep->time_wait, a->head->dcid, a->head->dcid_len, a->len,
                                      &ep->answers, now);
     return known ? SKUA_VERDICT_TIME_WAIT : skua_reset_recv(ep, a, now);

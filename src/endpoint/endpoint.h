@@ -52,7 +52,7 @@ struct skua_endpoint {
     bool listening;
     bool abort_on_overflow; /* as in skua_listen_config */
     bool (*allow)(void *user, const struct skua_key *key, const struct skua_path *path);
-    void *allow_user;                      /* both as in skua_listen_config */
+    void *allow_user; /* both as in skua_listen_config */
     bool served; /* it has listened: packets for ids of its own may be of a forgotten connection */
     struct skua_settings *accept_settings; /* for accepted connections; NULL while not listening */
     void *accept_user;                     /* the application's pointer for them */
@@ -82,6 +82,9 @@ bool skua_demux_is_own(const uint8_t *id);
 
 enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_arrival *arrival,
                                     skua_time now);
+/* A REFUSE for nobody's id: a client that takes its SYN back. */
+enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct skua_arrival *arrival,
+                                       skua_time now);
 /* A CONFIRM, or (IK) the first DATA, for the half-open entry with the datagram's dcid; UNKNOWN_ID
  * where there is none. */
 enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct skua_arrival *arrival,

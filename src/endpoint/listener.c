@@ -12,6 +12,10 @@
 #include "base/time.h"
 #include "handshake/refuse.h"
 
+/* For so long a late copy of a SYN that was taken back opens nothing: 3 PTO where no RTT is known.
+ */
+#define SPENT_NS (3 * SKUA_SEC)
+
 static enum skua_verdict refuse(struct skua_endpoint *ep, const struct skua_arrival *a,
                                 const struct skua_syn *syn, skua_time now)
 {
@@ -92,7 +96,9 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
         return retry(ep, a, &syn, now);
     }
     struct skua_half_open entry = {.path = *a->path};
-    skua_syn_fingerprint(entry.fingerprint, ep->syns.key, &a->path->remote, a->head, &syn);
+    uint8_t digest[SKUA_TAG_LEN];
+    skua_syn_digest(digest, a->head, &syn);
+    skua_syn_fingerprint(entry.fingerprint, ep->syns.key, &a->path->remote, digest);
     if (skua_syn_queue_repeat(&ep->syns, entry.fingerprint, now)) {
         return SKUA_VERDICT_SYN_REPEAT;
     }
@@ -116,6 +122,20 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
     }
     skua_wipe(&entry, sizeof entry);
     return verdict;
+}
+
+enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct skua_arrival *a,
+                                       skua_time now)
+{
+    struct skua_refuse cancel;
+    enum skua_verdict verdict = skua_refuse_read(a->data, a->len, a->head, &cancel);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    uint8_t fingerprint[SKUA_TAG_LEN];
+    skua_syn_fingerprint(fingerprint, ep->syns.key, &a->path->remote, cancel.tag);
+    bool known = skua_syn_queue_cancel(&ep->syns, fingerprint, skua_time_add(now, SPENT_NS));
+    return known ? SKUA_VERDICT_SYN_CANCELLED : SKUA_VERDICT_BAD_RETRY;
 }
 
 /* Message 3, or for IK nothing: what the handshake came to. */

@@ -197,6 +197,16 @@ void skua_syn_queue_spend(struct skua_syn_queue *q, struct skua_half_open *entry
     entry_drop(q, entry);
 }
 
+bool skua_syn_queue_cancel(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
+                           skua_time until)
+{
+    struct skua_half_open *entry = skua_idmap_get(&q->by_fingerprint, fingerprint, SKUA_TAG_LEN);
+    if (entry != NULL) {
+        skua_syn_queue_spend(q, entry, until);
+    }
+    return entry != NULL;
+}
+
 bool skua_syn_queue_send(struct skua_syn_queue *q, struct skua_tx *tx, skua_time now)
 {
     struct skua_node *node = skua_list_pop_front(&q->due);

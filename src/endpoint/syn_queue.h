@@ -69,6 +69,10 @@ enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_hal
  * due again. */
 bool skua_syn_queue_repeat(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
                            skua_time now);
+/* The client has taken its SYN back: the entry goes, its fingerprint stays until `until`. False
+ * where there is none. */
+bool skua_syn_queue_cancel(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
+                           skua_time until);
 /* The entry with own id `id`, or NULL. */
 struct skua_half_open *skua_syn_queue_find(const struct skua_syn_queue *q, const uint8_t *id,
                                            size_t len);

@@ -226,6 +226,25 @@ static bool echoes(const struct skua_initiator *initiator, const struct skua_hea
            skua_id_matches(&initiator->dcid, head->scid, head->scid_len);
 }
 
+/* The stored SYN, taken apart. */
+static void parse_own(const struct skua_initiator *initiator, struct skua_head *head,
+                      struct skua_syn *syn)
+{
+    enum skua_verdict parsed =
+        skua_header_peek(initiator->syn, sizeof initiator->syn, initiator->dcid.len, head);
+    SKUA_ASSERT(parsed == SKUA_VERDICT_OK);
+    parsed = skua_syn_read(initiator->syn, sizeof initiator->syn, head, syn);
+    SKUA_ASSERT(parsed == SKUA_VERDICT_OK);
+}
+
+void skua_initiator_write_cancel(const struct skua_initiator *initiator, struct skua_writer *w)
+{
+    struct skua_head head;
+    struct skua_syn syn;
+    parse_own(initiator, &head, &syn);
+    skua_cancel_write(w, &head, &syn);
+}
+
 /* Whether a packet with a tag answers this SYN: ids and tag are right. */
 static bool answers(const struct skua_initiator *initiator, const uint8_t *data,
                     const struct skua_head *head, const uint8_t *tag, size_t tag_offset)
@@ -235,11 +254,7 @@ static bool answers(const struct skua_initiator *initiator, const uint8_t *data,
     }
     struct skua_head own;
     struct skua_syn syn;
-    enum skua_verdict parsed =
-        skua_header_peek(initiator->syn, sizeof initiator->syn, initiator->dcid.len, &own);
-    SKUA_ASSERT(parsed == SKUA_VERDICT_OK);
-    parsed = skua_syn_read(initiator->syn, sizeof initiator->syn, &own, &syn);
-    SKUA_ASSERT(parsed == SKUA_VERDICT_OK);
+    parse_own(initiator, &own, &syn);
     uint8_t expected[SKUA_TAG_LEN];
     skua_answer_tag(expected, head->type, data, tag_offset, &own, syn.ephemeral);
     return skua_tag_equal(expected, tag);

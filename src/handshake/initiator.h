@@ -85,6 +85,9 @@ enum skua_pattern skua_initiator_pattern(const struct skua_initiator *initiator)
 /* Writes the SYN, at most SKUA_SYN_CAP bytes, for sending: a RETRY may answer it. */
 void skua_initiator_write_syn(struct skua_initiator *initiator, struct skua_writer *w);
 
+/* Writes the packet that takes the SYN back. */
+void skua_initiator_write_cancel(const struct skua_initiator *initiator, struct skua_writer *w);
+
 /* Takes a SYN_ACK whose dcid has led here.
  *   OK                 accepted: `result` is valid, message3 and server_id are set
  *   PROTOCOL           accepted, and the server breaks the protocol: as OK, with a code in `result`

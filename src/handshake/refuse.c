@@ -4,6 +4,7 @@
 
 static const char RETRY_LABEL[] = "skua retry";
 static const char REFUSE_LABEL[] = "skua refuse";
+static const char CANCEL_LABEL[] = "skua cancel";
 
 static void write_echo(struct skua_writer *w, enum skua_packet_type type, uint32_t version,
                        const struct skua_head *head)
@@ -62,6 +63,34 @@ void skua_retry_write(struct skua_writer *w, const struct skua_head *head,
     skua_writer_u16(&p, (uint16_t)len);
     skua_writer_copy(&p, token, len);
     finish(w, &p, SKUA_PACKET_RETRY, head, syn);
+}
+
+void skua_syn_digest(uint8_t out[SKUA_TAG_LEN], const struct skua_head *head,
+                     const struct skua_syn *syn)
+{
+    uint8_t input[2 * (1 + SKUA_LIMIT_ID_MAX) + 2 + SKUA_LIMIT_SYN_MAX];
+    struct skua_writer w = skua_writer_of(input, sizeof input);
+    skua_writer_u8(&w, head->dcid_len);
+    skua_writer_copy(&w, head->dcid, head->dcid_len);
+    skua_writer_u8(&w, head->scid_len);
+    skua_writer_copy(&w, head->scid, head->scid_len);
+    skua_writer_u8(&w, syn->flags);
+    skua_writer_u8(&w, syn->pattern);
+    skua_writer_copy(&w, syn->message, syn->message_len);
+    SKUA_ASSERT(!w.failed);
+    skua_tag(out, CANCEL_LABEL, input, skua_writer_len(&w));
+}
+
+void skua_cancel_write(struct skua_writer *w, const struct skua_head *head,
+                       const struct skua_syn *syn)
+{
+    const struct skua_id dcid = skua_id_of(head->dcid, head->dcid_len);
+    const struct skua_id scid = skua_id_of(head->scid, head->scid_len);
+    uint8_t digest[SKUA_TAG_LEN];
+    skua_syn_digest(digest, head, syn);
+    skua_long_header_write(w, SKUA_PACKET_REFUSE, SKUA_WIRE_VERSION, &dcid, &scid);
+    skua_writer_u16(w, SKUA_CODE_NO_ERROR);
+    skua_writer_copy(w, digest, sizeof digest);
 }
 
 void skua_versions_write(struct skua_writer *w, const struct skua_head *head)

@@ -32,6 +32,15 @@ void skua_retry_write(struct skua_writer *w, const struct skua_head *head,
 void skua_answer_tag(uint8_t out[SKUA_TAG_LEN], enum skua_packet_type type, const uint8_t *packet,
                      size_t len, const struct skua_head *head, const uint8_t *ephemeral);
 
+/* Tells a SYN from all others: a hash of all that its transcript covers, which is everything but
+ * the token. */
+void skua_syn_digest(uint8_t out[SKUA_TAG_LEN], const struct skua_head *head,
+                     const struct skua_syn *syn);
+/* Writes the REFUSE by which a client takes its own SYN back: the SYN's ids, and its digest in
+ * place of the tag. At most SKUA_REFUSE_CAP bytes. */
+void skua_cancel_write(struct skua_writer *w, const struct skua_head *head,
+                       const struct skua_syn *syn);
+
 /* Writes the VERSIONS that answers a long-header datagram of an unknown version. */
 void skua_versions_write(struct skua_writer *w, const struct skua_head *head);
 

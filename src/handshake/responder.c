@@ -2,6 +2,8 @@
  * (docs/protocol.md, "Handshake"). */
 #include "handshake/responder.h"
 
+#include <string.h>
+
 #include "base/rng.h"
 #include "crypto/reset.h"
 #include "crypto/suite.h"
@@ -10,23 +12,12 @@
 enum { PAYLOAD_3_CAP = 256 }; /* room for parameters above their limit: those get an answer */
 
 void skua_syn_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
-                          const struct skua_addr *remote, const struct skua_head *head,
-                          const struct skua_syn *syn)
+                          const struct skua_addr *remote, const uint8_t digest[SKUA_TAG_LEN])
 {
-    uint8_t input[sizeof *remote + 2 * (1 + SKUA_LIMIT_ID_MAX) + 2 + SKUA_LIMIT_SYN_MAX];
-    struct skua_writer w = skua_writer_of(input, sizeof input);
-    skua_writer_copy(&w, remote, sizeof *remote);
-    skua_writer_u8(&w, head->dcid_len);
-    skua_writer_copy(&w, head->dcid, head->dcid_len);
-    skua_writer_u8(&w, head->scid_len);
-    skua_writer_copy(&w, head->scid, head->scid_len);
-    /* All that the transcript covers: the answer to a damaged copy must not be taken for the answer
-     * to the SYN itself. */
-    skua_writer_u8(&w, syn->flags);
-    skua_writer_u8(&w, syn->pattern);
-    skua_writer_copy(&w, syn->message, syn->message_len);
-    SKUA_ASSERT(!w.failed);
-    skua_fingerprint(out, key, input, skua_writer_len(&w));
+    uint8_t input[sizeof *remote + SKUA_TAG_LEN];
+    memcpy(input, remote, sizeof *remote);
+    memcpy(input + sizeof *remote, digest, SKUA_TAG_LEN);
+    skua_fingerprint(out, key, input, sizeof input);
 }
 
 /* --- Noise state to and from what is kept */

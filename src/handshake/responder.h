@@ -61,11 +61,11 @@ enum {
 };
 SKUA_STATIC_ASSERT(SKUA_SYN_ACK_CAP <= 248, "stored in a half-open entry");
 
-/* Recognises a repeat of a SYN before any multiplication: a keyed hash of the sender's address
- * and of everything in the SYN but the token. `key` is the endpoint's own secret. */
+/* Recognises a repeat of a SYN before any multiplication, and a client that takes it back: a keyed
+ * hash of the sender's address and of the SYN's digest (refuse.h). A damaged copy of a SYN is not a
+ * repeat of it: its answer would never authenticate. `key` is the endpoint's own secret. */
 void skua_syn_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
-                          const struct skua_addr *remote, const struct skua_head *head,
-                          const struct skua_syn *syn);
+                          const struct skua_addr *remote, const uint8_t digest[SKUA_TAG_LEN]);
 
 /* Answers a SYN: fills `responder` and writes the SYN_ACK (at most SKUA_SYN_ACK_CAP bytes), in
  * which `id` (8 to 16 bytes) is the server's name for the connection. OK           answered

@@ -63,11 +63,12 @@ static void a_full_accept_queue_waits(void **state)
     pair_close(&p);
 }
 
+/* What the server sends, and what takes a SYN back: so a client that closes is one that has never
+ * heard of it. */
 static bool drop_from_server(struct pair *pair, int from, const uint8_t *data, size_t len)
 {
-    (void)data;
-    (void)len;
-    return from == SERVER && *(bool *)pair->user;
+    bool cancel = len > 0 && data[0] == SKUA_FIRST_BYTE(SKUA_PACKET_REFUSE);
+    return (from == SERVER || cancel) && *(bool *)pair->user;
 }
 
 /* The same, but the client is to know at once. */
@@ -324,6 +325,101 @@ static void a_flood_of_syns_passes(void **state)
     pair_close(&p);
 }
 
+static uint64_t half_open(struct pair *p)
+{
+    struct skua_endpoint_stats stats;
+    stats_of(p, SERVER, &stats);
+    return stats.half_open;
+}
+
+struct kept {
+    size_t len;
+    uint8_t bytes[100];
+};
+
+/* Keeps what takes a SYN back, which is lost. */
+static bool keep_cancel(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    struct kept *copy = pair->user;
+    if (from == CLIENT && data[0] == SKUA_FIRST_BYTE(SKUA_PACKET_REFUSE)) {
+        assert_true(len <= sizeof copy->bytes);
+        copy->len = len;
+        memcpy(copy->bytes, data, len);
+        return true;
+    }
+    return false;
+}
+
+/* A client that gives up while its SYN is answered: the entry goes at once, and a late copy of the
+ * SYN opens nothing. Where that packet is lost, the SYN_ACK asks for it again. */
+static void a_syn_is_taken_back(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_endpoint_stats stats;
+    struct kept kept = {0};
+    pair_open(&p);
+    p.drop = keep_cancel;
+    p.user = &kept;
+    pair_listen(&p, NULL);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, p.delay + SKUA_MSEC);
+    assert_int_equal(half_open(&p), 1);
+    assert_int_equal(skua_conn_close(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    pair_run(&p, SKUA_MSEC); /* lost */
+    assert_int_equal(kept.len, 1 + 4 + 9 + 9 + 2 + 16);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_EABORTED);
+    p.drop = NULL;
+    pair_run(&p, p.delay);
+    assert_int_equal(half_open(&p), 1);
+    pair_run(&p, p.delay); /* the SYN_ACK has come, and the record has said it again */
+    assert_int_equal(half_open(&p), 0);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_CANCELLED], 1);
+    assert_int_equal(skua_idmap_count(&p.host[SERVER].ep->syns.spent), 1);
+    pair_inject(&p, SERVER, kept.bytes, kept.len);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_BAD_RETRY], 1);
+    pair_run(&p, 70 * SKUA_SEC);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 0);
+    stats_of(&p, CLIENT, &stats);
+    assert_int_equal(stats.conns, 0);
+    pair_close(&p);
+}
+
+/* By its sender only, and only as a whole. */
+static void only_its_sender_takes_a_syn_back(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct kept kept = {0};
+    pair_open(&p);
+    p.drop = keep_cancel;
+    p.user = &kept;
+    pair_listen(&p, NULL);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, p.delay + SKUA_MSEC);
+    const struct skua_path path = pair_conn(&p, CLIENT)->path;
+    assert_int_equal(skua_conn_abort(p.host[CLIENT].ep, p.host[CLIENT].conn, 1, NULL), SKUA_OK);
+    pair_run(&p, SKUA_MSEC);
+    assert_true(kept.len > 16);
+    for (size_t i = kept.len - 16; i < kept.len; i++) {
+        kept.bytes[i] ^= 0x80;
+        pair_inject(&p, SERVER, kept.bytes, kept.len);
+        kept.bytes[i] ^= 0x80;
+        assert_int_equal(half_open(&p), 1);
+    }
+    for (size_t len = 0; len < kept.len; len++) {
+        pair_inject(&p, SERVER, kept.bytes, len);
+    }
+    struct skua_rx rx = {.path = path, .data = kept.bytes, .len = kept.len}; /* from elsewhere */
+    skua_endpoint_recv(p.host[SERVER].ep, &rx, 1, p.now);
+    assert_int_equal(half_open(&p), 1);
+    pair_inject(&p, SERVER, kept.bytes, kept.len);
+    assert_int_equal(half_open(&p), 0);
+    pair_close(&p);
+}
+
 /* What waits, half open or to be accepted, ends; what was accepted goes on. */
 static void unlisten_refuses_what_waits(void **state)
 {
@@ -442,6 +538,8 @@ int main(void)
         cmocka_unit_test(pressure_asks_for_proof),
         cmocka_unit_test(haste_asks_for_proof),
         cmocka_unit_test(a_flood_of_syns_passes),
+        cmocka_unit_test(a_syn_is_taken_back),
+        cmocka_unit_test(only_its_sender_takes_a_syn_back),
         cmocka_unit_test(unlisten_refuses_what_waits),
         cmocka_unit_test(an_endpoint_connects_to_itself),
         cmocka_unit_test(a_flood_of_hints_is_bounded),

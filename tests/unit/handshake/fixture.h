@@ -7,6 +7,7 @@
 #include <skua/skua.h>
 
 #include "handshake/initiator.h"
+#include "handshake/refuse.h"
 #include "handshake/responder.h"
 
 /* Both ends and what has passed between them. */
@@ -84,6 +85,17 @@ static inline void pair_init(struct pair *p, enum skua_pattern pattern, uint64_t
                                                       .params = &p->server_params,
                                                       .rng = &p->rng,
                                                       .suites = SKUA_SUITE_CHACHA20_POLY1305};
+}
+
+/* A SYN's fingerprint. */
+static inline void pair_fingerprint(uint8_t out[SKUA_TAG_LEN],
+                                    const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
+                                    const struct skua_addr *remote, const struct skua_head *head,
+                                    const struct skua_syn *syn)
+{
+    uint8_t digest[SKUA_TAG_LEN];
+    skua_syn_digest(digest, head, syn);
+    skua_syn_fingerprint(out, key, remote, digest);
 }
 
 /* The server's answer to the datagram `syn`. */

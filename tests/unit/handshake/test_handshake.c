@@ -281,19 +281,19 @@ static void fingerprints_tell_syns_apart(void **state)
     memcpy(copy, p.client.syn, sizeof copy);
     assert_int_equal(skua_header_peek(copy, sizeof copy, 8, &head), SKUA_VERDICT_OK);
     assert_int_equal(skua_syn_read(copy, sizeof copy, &head, &syn), SKUA_VERDICT_OK);
-    skua_syn_fingerprint(same, key, &addr, &head, &syn);
-    skua_syn_fingerprint(other, key, &addr, &head, &syn);
+    pair_fingerprint(same, key, &addr, &head, &syn);
+    pair_fingerprint(other, key, &addr, &head, &syn);
     assert_memory_equal(same, other, sizeof same);
     addr.port++;
-    skua_syn_fingerprint(other, key, &addr, &head, &syn);
+    pair_fingerprint(other, key, &addr, &head, &syn);
     assert_memory_not_equal(same, other, sizeof same);
     addr.port--;
     key[0]++;
-    skua_syn_fingerprint(other, key, &addr, &head, &syn);
+    pair_fingerprint(other, key, &addr, &head, &syn);
     assert_memory_not_equal(same, other, sizeof same);
     key[0]--;
     syn.pattern++;
-    skua_syn_fingerprint(other, key, &addr, &head, &syn);
+    pair_fingerprint(other, key, &addr, &head, &syn);
     assert_memory_not_equal(same, other, sizeof same);
     syn.pattern--;
     for (size_t i = 5; i < sizeof copy; i++) { /* ids, then message 1 behind the fixed fields */
@@ -302,7 +302,7 @@ static void fingerprints_tell_syns_apart(void **state)
             continue; /* lengths: another parse */
         }
         copy[i] ^= 1;
-        skua_syn_fingerprint(other, key, &addr, &head, &syn);
+        pair_fingerprint(other, key, &addr, &head, &syn);
         assert_int_equal(memcmp(same, other, sizeof same) != 0, counted);
         copy[i] ^= 1;
     }

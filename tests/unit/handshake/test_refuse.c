@@ -140,8 +140,8 @@ static void the_same_syn_brings_the_token_back(void **state)
     assert_memory_equal(again + 32, first + 25, len - 25);
     assert_int_equal(skua_header_peek(again, again_len, 8, &again_head), SKUA_VERDICT_OK);
     assert_int_equal(skua_syn_read(again, again_len, &again_head, &again_syn), SKUA_VERDICT_OK);
-    skua_syn_fingerprint(print, key, &addr, &head, &syn);
-    skua_syn_fingerprint(again_print, key, &addr, &again_head, &again_syn);
+    pair_fingerprint(print, key, &addr, &head, &syn);
+    pair_fingerprint(again_print, key, &addr, &again_head, &again_syn);
     assert_memory_equal(print, again_print, sizeof print);
     assert_int_equal(pair_answer(&p, again, again_len), SKUA_VERDICT_OK);
     assert_int_equal(pair_react(&p, p.syn_ack, p.syn_ack_len, &client), SKUA_VERDICT_OK);

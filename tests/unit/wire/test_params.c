@@ -27,10 +27,6 @@ static void fill_largest(struct skua_params *p)
     p->transport.initial_max_stream_data_uni = SKUA_PARAM_CREDIT_END - 1;
     p->transport.max_udp_payload = SKUA_LIMIT_UDP_MAX - 1;
     p->transport.max_datagram_frame_size = UINT16_MAX;
-    p->transport.initial_max_data = (UINT64_C(1) << 30) - 1;
-    p->transport.initial_max_stream_data_bidi_local = (UINT64_C(1) << 30) - 1;
-    p->transport.initial_max_stream_data_bidi_remote = (UINT64_C(1) << 30) - 1;
-    p->transport.initial_max_stream_data_uni = (UINT64_C(1) << 30) - 1;
     p->transport.initial_max_streams_bidi = SKUA_LIMIT_STREAMS_MAX;
     p->transport.initial_max_streams_uni = SKUA_LIMIT_STREAMS_MAX;
     memset(p->label, 'x', SKUA_LABEL_MAX);
