@@ -243,11 +243,18 @@ struct skua_conn_config {
     uint32_t datagram_buffer; /* bytes of the peer's datagrams that may wait to be read, each with
                                  64 more than its own; beyond, the oldest are dropped. 0 = the peer
                                  may send none; at most 64 MiB */
+    bool rendezvous; /* connect only: the peer connects to us in the same way and nobody listens
+                        (simultaneous open, RFC 9293 §3.5; also through NATs that keep to one port
+                        per socket). Both sides set it, with the same label and psk, and should set
+                        `server_key` to each other's key: there is no INCOMING to ask. One
+                        connection results, for which both get ESTABLISHED; which of the two is the
+                        server, and so bit 0 of their stream ids, is settled only then. SYNs are
+                        repeated by the usual schedule: both have to begin within a minute. */
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
         sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-            0, 0, false, 0                                                                         \
+            0, 0, false, 0, false                                                                  \
     }
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32

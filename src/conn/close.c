@@ -99,7 +99,8 @@ void skua_close_fail(struct skua_connection *c, enum skua_code code, uint64_t fr
     if (c->close.ended) {
         return;
     }
-    enum skua_err error = code == SKUA_CODE_AEAD_LIMIT                             ? SKUA_ECRYPTO
+    enum skua_err error = code == SKUA_CODE_LABEL        ? SKUA_ECONNREFUSED
+                          : code == SKUA_CODE_AEAD_LIMIT ? SKUA_ECRYPTO
                           : code == SKUA_CODE_INTERNAL || code == SKUA_CODE_MEMORY ? SKUA_EINTERNAL
                                                                                    : SKUA_EPROTO;
     become_ended(c, error, (uint64_t)code, frame_type, now);

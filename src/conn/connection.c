@@ -120,6 +120,7 @@ enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_e
     c->user = args->user;
     c->own_id = args->own_id;
     c->peer_id = args->peer_id;
+    skua_conn_derive(c, args->result, true);
     skua_conn_install(c, args->result);
     skua_conn_transition(c, SKUA_ON_CONFIRMED, now);
     if (args->syn_ack_sent != SKUA_NEVER) {
@@ -129,6 +130,13 @@ enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_e
     c->events = 1u << SKUA_EVENT_INCOMING;
     *out = c;
     return SKUA_OK;
+}
+
+void skua_conn_derive(struct skua_connection *c, const struct skua_handshake_result *result,
+                      bool as_server)
+{
+    skua_keys_init(&c->keys, c->env->cache, result->suite, !as_server, &result->to_responder,
+                   &result->to_initiator);
 }
 
 void skua_conn_install(struct skua_connection *c, const struct skua_handshake_result *result)
@@ -141,8 +149,6 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
     c->peer_ack_delay_exponent = peer->ack_delay_exponent;
     c->peer_max_udp_payload = peer->max_udp_payload;
     c->peer_max_datagram = peer->max_datagram_frame_size;
-    skua_keys_init(&c->keys, c->env->cache, result->suite, !c->is_server, &result->to_responder,
-                   &result->to_initiator);
     c->recovery.max_ack_delay_ns = peer->max_ack_delay_ms * SKUA_MSEC;
     if (peer->max_idle_timeout_ms != 0 && peer->max_idle_timeout_ms < SKUA_NEVER / SKUA_MSEC) {
         c->life.idle_timeout_ns =

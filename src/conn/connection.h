@@ -1,9 +1,11 @@
 /* A connection: one struct, cut by verb. Each nested struct belongs to one file of this folder,
  * which alone writes it.
  *
- *   dial.c      SYN_SENT: SYN, SYN_ACK, RETRY, REFUSE, VERSIONS; the third step until it is
- * confirmed rx.c        a datagram in: packet number, replay window, opening, frames frames.c what
- * each frame means tx.c        a datagram out: what to put into it, within cwnd and pacing
+ *   dial.c      SYN_SENT: SYN, SYN_ACK, RETRY, REFUSE, VERSIONS, until it is confirmed
+ *   meet.c      SYN_SENT in a rendezvous: the peer's SYN, its third packet
+ *   rx.c        a datagram in: packet number, replay window, opening, frames
+ *   frames.c    what each frame means
+ *   tx.c        a datagram out: what to put into it, within cwnd and pacing
  *   control.c   the connection's own frames: ACK, PING, FIN, FIN_ACK, RST
  *   datagram.c  datagrams: when, how large, and their turn among the streams
  *   fate.c      what became of packets, for streams, congestion control and PMTUD
@@ -56,8 +58,11 @@ struct skua_dial {
     skua_time first_sent;            /* when the first SYN left; SKUA_NEVER = not yet */
     skua_time repeat_at;             /* when the SYN is due again; SKUA_NEVER = not armed */
     uint32_t sent;                   /* SYNs sent so far */
+    skua_time prompted_at;           /* when the peer's SYN last called for one; 0 = never */
     bool due;                        /* a SYN is to be sent now */
     bool retried;                    /* ... because of a RETRY, before its time */
+    bool prompted;                   /* one is to be sent out of turn; the schedule stays */
+    bool doubtful;                   /* one was sent out of turn: no RTT sample */
     bool fell_back;                  /* IK was not answered: this is the XX attempt */
 };
 
@@ -159,7 +164,8 @@ struct skua_connection {
     bool is_server;
     bool confirmed;                  /* the handshake is (RFC 9001 §4.1.2 in spirit) */
     bool accepted;                   /* the application took it (clients: from the start) */
-    bool told;                       /* INCOMING was polled */
+    bool told : 1;                   /* INCOMING was polled */
+    bool meeting : 1;                /* the owner's: it can be found by its peer's address */
     uint8_t peer_ack_delay_exponent; /* the peer's parameter */
     uint8_t suite;                   /* enum skua_suite; 0 = not yet */
     uint16_t peer_max_udp_payload;   /* the peer's parameter */
@@ -222,6 +228,22 @@ enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_
  * message 3. */
 enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_env *env,
                                      const struct skua_accept_args *args, skua_time now);
+/* Rendezvous, while our SYN waits for an answer (`c` is in SYN_SENT, with `rendezvous` in its
+ * settings): what to do with the peer's SYN, whose header is `head`.
+ *   OK             answer it, as the accepting side
+ *   SYN_CROSSED    the peer is the one to answer: our SYN is sent again at once
+ *   SYN_REFLECTED  it is our own */
+enum skua_verdict skua_connection_cross(struct skua_connection *c, const struct skua_head *head,
+                                        skua_time now);
+/* The third packet of that handshake has come: `c` becomes the accepting side, ESTABLISHED. `args`
+ * as for skua_connection_accept; its settings, user and path are not used.
+ *   OK, PROTOCOL       as skua_connection_recv
+ *   SYN_ACK_UNTRUSTED  authentic, but the peer's key is not the expected one: the attempt fails
+ * when its next repeat is due, unless a trusted peer comes first others             nothing has
+ * changed */
+enum skua_verdict skua_connection_meet(struct skua_connection *c,
+                                       const struct skua_accept_args *args,
+                                       const struct skua_arrival *arrival, skua_time now);
 /* Frees it and wipes its keys; takes it off every list that it is on but the timer heap. */
 void skua_connection_free(struct skua_connection *c);
 /* Nothing more will come from it and nobody can ask for it: to be freed. */

@@ -41,6 +41,7 @@ static bool prepare(struct skua_connection *c, bool ik)
         .scid = c->own_id,
         .suites = c->env->suites,
         .ik = ik,
+        .rendezvous = c->settings->rendezvous,
     };
     config.dcid.len = c->own_id.len;
     skua_rng_fill(&c->env->rng, config.dcid.bytes, config.dcid.len);
@@ -75,7 +76,7 @@ void skua_dial_free(struct skua_connection *c)
 void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
     struct skua_dial *dial = c->dial;
-    if (!dial->due) {
+    if (!dial->due && !dial->prompted) {
         return;
     }
     SKUA_ASSERT(dial->sent < 32);
@@ -84,11 +85,13 @@ void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now
     tx->len =
         w.failed ? 0 : skua_writer_len(&w); /* a caller without room for tokens waits in vain */
     tx->segment_size = tx->len;
-    dial->first_sent = dial->sent == 0 ? now : dial->first_sent;
-    dial->sent += !dial->retried; /* what a RETRY asked for is no repeat */
-    dial->repeat_at = skua_time_add(now, SKUA_SEC << (dial->sent - 1));
-    dial->due = false;
-    dial->retried = false;
+    if (dial->due) {
+        dial->first_sent = dial->sent == 0 ? now : dial->first_sent;
+        dial->sent += !dial->retried; /* what a RETRY asked for is no repeat */
+        dial->repeat_at = skua_time_add(now, SKUA_SEC << (dial->sent - 1));
+    }
+    dial->doubtful = dial->doubtful || !dial->due;
+    dial->due = dial->retried = dial->prompted = false;
     c->count.packets_sent++;
     c->count.bytes_sent += tx->len;
     skua_conn_trace(c, SKUA_TRACE_PACKET_SENT, SKUA_TRACE_ARGS(SKUA_PACKET_SYN, 0, tx->len), now);
@@ -131,8 +134,10 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
     }
     if (dial->initiator.seen) {
         give_up(c, SKUA_EPEERKEY, now);
-    } else if (c->life.hint_at != SKUA_NEVER) {
-        /* Said by ICMP, and by silence since: a closed UDP port, or no way to the host. */
+    } else if (c->life.hint_at != SKUA_NEVER &&
+               (!c->settings->rendezvous || dial->sent > c->settings->syn_retries)) {
+        /* Said by ICMP, and by silence since: a closed UDP port, or no way to the host. In a
+         * rendezvous the peer may not have begun yet. */
         bool closed = c->life.hint == SKUA_HINT_PORT_UNREACHABLE;
         give_up(c, closed ? SKUA_ECONNREFUSED : SKUA_EUNREACHABLE, now);
     } else if (dial->sent > c->settings->syn_retries) {
@@ -141,6 +146,7 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
         if (c->settings->ik && !dial->fell_back && dial->sent > IK_REPEATS) {
             dial->fell_back = true;
             dial->sent = 0; /* a new attempt, with the patience of one */
+            dial->doubtful = false;
             skua_initiator_wipe(&dial->initiator);
             bool ok = prepare(c, false);
             SKUA_ASSERT(ok); /* XX asks less of its config than IK, which was fine */
@@ -156,9 +162,10 @@ static void on_accepted(struct skua_connection *c, const struct skua_handshake_r
 {
     c->peer_id = c->dial->initiator.server_id;
     skua_timers_on_start(c, now);
+    skua_conn_derive(c, result, false);
     skua_conn_install(c, result);
     /* RFC 6298 §3: no sample from what was repeated; a RETRY gave one before. */
-    if (c->dial->sent == 1 && c->dial->initiator.retries == 0) {
+    if (c->dial->sent == 1 && !c->dial->doubtful && c->dial->initiator.retries == 0) {
         skua_conn_first_rtt(c, skua_time_sub(now, c->dial->first_sent));
     }
     skua_conn_transition(c, SKUA_ON_SYN_ACK, now);
@@ -207,7 +214,7 @@ static enum skua_verdict recv_retry(struct skua_connection *c, const struct skua
     if (verdict != SKUA_VERDICT_OK) {
         return verdict;
     }
-    bool first = dial->sent == 1 && dial->initiator.retries == 0;
+    bool first = dial->sent == 1 && dial->initiator.retries == 0 && !dial->doubtful;
     verdict = skua_initiator_on_retry(&dial->initiator, a->data, a->head, &retry);
     if (verdict == SKUA_VERDICT_OK) {
         if (first) {

@@ -23,7 +23,10 @@ static inline void skua_conn_trace(const struct skua_connection *c, enum skua_tr
 
 /* Takes the transition that `event` means in the present state. */
 void skua_conn_transition(struct skua_connection *c, enum skua_state_event event, skua_time now);
-/* The handshake's outcome becomes keys, limits and identities. */
+/* The handshake's secrets become keys. */
+void skua_conn_derive(struct skua_connection *c, const struct skua_handshake_result *result,
+                      bool as_server);
+/* The rest of its outcome becomes limits and identities. */
 void skua_conn_install(struct skua_connection *c, const struct skua_handshake_result *result);
 /* `token` belongs to `peer_id`, which has come into use (RFC 9000 §10.3.1: tokens of other ids do
  * not count); zeros = it has none. */
@@ -46,6 +49,17 @@ bool skua_dial_was_heard(const struct skua_connection *c);
 void skua_dial_write_cancel(struct skua_connection *c, struct skua_tx *tx, skua_time now);
 skua_time skua_dial_deadline(const struct skua_connection *c);
 void skua_dial_on_timeout(struct skua_connection *c, skua_time now);
+
+/* --- rx.c */
+
+/* Opens a sealed packet in place, under the keys that there are. OK, and PROTOCOL where it is
+ * authentic and wrong; anything else changes nothing but counters. */
+enum skua_verdict skua_rx_open(struct skua_connection *c, const struct skua_arrival *arrival,
+                               struct skua_opening *p, skua_time now);
+/* Carries out what was opened; `verdict` is skua_rx_open's. */
+enum skua_verdict skua_rx_take(struct skua_connection *c, const struct skua_arrival *arrival,
+                               const struct skua_opening *p, enum skua_verdict verdict,
+                               skua_time now);
 
 /* --- frames.c */
 

@@ -49,47 +49,70 @@ static enum skua_verdict not_opened(struct skua_connection *c, const struct skua
     return reset ? SKUA_VERDICT_RESET : verdict;
 }
 
-static enum skua_verdict recv_sealed(struct skua_connection *c, const struct skua_arrival *a,
-                                     size_t pn_offset, skua_time now)
+/* Where the packet number stands. */
+static enum skua_verdict find_pn(const struct skua_arrival *a, size_t *offset)
 {
-    struct skua_opening p;
-    uint64_t expected = skua_replay_end(&c->rx.replay);
-    enum skua_verdict verdict =
-        skua_packet_unmask(&p, &c->keys, a->data, a->len, pn_offset, expected);
-    if (verdict != SKUA_VERDICT_OK) {
-        return not_opened(c, a, &p, verdict, now);
+    struct skua_confirm confirm;
+    *offset = a->head->body;
+    if (a->head->type == SKUA_PACKET_DATA) {
+        return SKUA_VERDICT_OK;
     }
-    verdict = skua_replay_check(&c->rx.replay, p.pn);
+    enum skua_verdict verdict = skua_confirm_read(a->data, a->len, a->head, &confirm);
+    *offset = confirm.pn_offset;
+    return verdict;
+}
+
+enum skua_verdict skua_rx_open(struct skua_connection *c, const struct skua_arrival *a,
+                               struct skua_opening *p, skua_time now)
+{
+    size_t pn_offset;
+    enum skua_verdict verdict = find_pn(a, &pn_offset);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    uint64_t expected = skua_replay_end(&c->rx.replay);
+    verdict = skua_packet_unmask(p, &c->keys, a->data, a->len, pn_offset, expected);
+    if (verdict != SKUA_VERDICT_OK) {
+        return not_opened(c, a, p, verdict, now);
+    }
+    verdict = skua_replay_check(&c->rx.replay, p->pn);
     if (verdict != SKUA_VERDICT_OK) {
         c->count.packets_duplicate++;
         return verdict;
     }
     skua_time retire_at = skua_time_add(now, skua_time_mul(skua_recovery_pto(&c->recovery), 3));
-    verdict = skua_packet_open(&p, &c->keys, c->env->cache, retire_at);
-    if (verdict == SKUA_VERDICT_PROTOCOL) {
-        skua_close_fail(c, p.code, 0, "", now);
-    } else if (verdict == SKUA_VERDICT_OK) {
-        verdict = take(c, &p, a->head->type == SKUA_PACKET_CONFIRM, a->ecn, now);
-    } else {
-        verdict = not_opened(c, a, &p, verdict, now);
+    verdict = skua_packet_open(p, &c->keys, c->env->cache, retire_at);
+    if (verdict != SKUA_VERDICT_OK && verdict != SKUA_VERDICT_PROTOCOL) {
+        verdict = not_opened(c, a, p, verdict, now);
+        skua_conn_trace(c, SKUA_TRACE_PACKET_RECEIVED,
+                        SKUA_TRACE_ARGS(a->head->type, p->pn, a->len, verdict), now);
     }
-    skua_conn_trace(c, SKUA_TRACE_PACKET_RECEIVED,
-                    SKUA_TRACE_ARGS(a->head->type, p.pn, a->len, verdict), now);
     return verdict;
 }
 
-static enum skua_verdict recv_confirm(struct skua_connection *c, const struct skua_arrival *a,
-                                      skua_time now)
+enum skua_verdict skua_rx_take(struct skua_connection *c, const struct skua_arrival *a,
+                               const struct skua_opening *p, enum skua_verdict verdict,
+                               skua_time now)
 {
-    struct skua_confirm confirm;
-    if (!c->is_server) {
-        return SKUA_VERDICT_MALFORMED;
+    if (verdict == SKUA_VERDICT_PROTOCOL) {
+        skua_close_fail(c, p->code, 0, "", now);
+    } else {
+        verdict = take(c, p, a->head->type == SKUA_PACKET_CONFIRM, a->ecn, now);
     }
-    enum skua_verdict verdict = skua_confirm_read(a->data, a->len, a->head, &confirm);
-    if (verdict != SKUA_VERDICT_OK) {
+    skua_conn_trace(c, SKUA_TRACE_PACKET_RECEIVED,
+                    SKUA_TRACE_ARGS(a->head->type, p->pn, a->len, verdict), now);
+    return verdict;
+}
+
+static enum skua_verdict recv_sealed(struct skua_connection *c, const struct skua_arrival *a,
+                                     skua_time now)
+{
+    struct skua_opening p;
+    enum skua_verdict verdict = skua_rx_open(c, a, &p, now);
+    if (verdict != SKUA_VERDICT_OK && verdict != SKUA_VERDICT_PROTOCOL) {
         return verdict;
     }
-    return recv_sealed(c, a, confirm.pn_offset, now);
+    return skua_rx_take(c, a, &p, verdict, now);
 }
 
 enum skua_verdict skua_connection_recv(struct skua_connection *c, const struct skua_arrival *a,
@@ -104,9 +127,9 @@ enum skua_verdict skua_connection_recv(struct skua_connection *c, const struct s
         if (c->state == SKUA_STATE_SYN_SENT) {
             return SKUA_VERDICT_NO_KEYS;
         }
-        return recv_sealed(c, a, a->head->body, now);
+        return recv_sealed(c, a, now);
     case SKUA_PACKET_CONFIRM:
-        return recv_confirm(c, a, now);
+        return c->is_server ? recv_sealed(c, a, now) : SKUA_VERDICT_MALFORMED;
     case SKUA_PACKET_SYN_ACK:
     case SKUA_PACKET_RETRY:
     case SKUA_PACKET_REFUSE:

@@ -46,6 +46,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .syn_retries = (uint32_t)count_or(c->syn_retries, 5),
         .datagram_buffer = c->datagram_buffer,
         .ik = c->ik,
+        .rendezvous = c->rendezvous,
     };
     if (c->server_key != NULL) {
         out->has_server_key = true;
@@ -71,7 +72,8 @@ static bool is_equal(const struct skua_settings *a, const struct skua_settings *
            a->max_send_buffer == b->max_send_buffer && a->max_streams_bidi == b->max_streams_bidi &&
            a->max_streams_uni == b->max_streams_uni && a->keepalive_probes == b->keepalive_probes &&
            a->syn_retries == b->syn_retries && a->datagram_buffer == b->datagram_buffer &&
-           a->ik == b->ik && a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
+           a->ik == b->ik && a->rendezvous == b->rendezvous &&
+           a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
            memcmp(&a->server_key, &b->server_key, sizeof a->server_key) == 0 &&
            memcmp(a->psk, b->psk, sizeof a->psk) == 0 && strcmp(a->label, b->label) == 0;
 }

@@ -26,6 +26,7 @@ struct skua_settings {
     uint32_t syn_retries;           /* repeats of SYN and SYN_ACK */
     uint32_t datagram_buffer;       /* bytes of unread datagrams; 0 = none are taken */
     bool ik;                        /* Noise IK instead of XX */
+    bool rendezvous;                /* both sides connect */
     bool has_server_key, has_psk;   /* which of the next two are set */
     struct skua_key server_key;     /* the key that the server must have */
     uint8_t psk[SKUA_PSK_LEN];      /* shared secret */

@@ -11,9 +11,22 @@
 #define PREFIX_BURST_NS (8 * SKUA_SEC)
 #define ANSWER_BURST_NS (SKUA_SEC / 4)
 
+static void set(struct skua_admission *a, const struct skua_listen_config *config,
+                uint32_t syn_backlog)
+{
+    uint32_t all = config->retry_handshakes;
+    uint32_t one = config->prefix_handshakes;
+    a->handshake_ns = SKUA_SEC / (all != 0 ? all : SKUA_LIMIT_RETRY_HANDSHAKES_DEFAULT);
+    a->prefix_ns = SKUA_SEC / (one != 0 ? one : SKUA_LIMIT_PREFIX_HANDSHAKES_DEFAULT);
+    a->half_open = config->retry_half_open != 0 ? config->retry_half_open : syn_backlog / 2;
+    a->retry = config->retry;
+}
+
 void skua_admission_init(struct skua_admission *a, const struct skua_secret_key *identity)
 {
+    static const struct skua_listen_config defaults = SKUA_LISTEN_CONFIG_INIT;
     skua_tokens_init(&a->tokens, identity);
+    set(a, &defaults, SKUA_LIMIT_SYN_BACKLOG_DEFAULT);
 }
 
 void skua_admission_deinit(struct skua_admission *a, struct skua_heap *heap)
@@ -31,12 +44,7 @@ enum skua_err skua_admission_start(struct skua_admission *a, struct skua_heap *h
         return SKUA_ENOMEM;
     }
     skua_prefixes_init(a->prefixes, hash_key);
-    uint32_t all = config->retry_handshakes;
-    uint32_t one = config->prefix_handshakes;
-    a->handshake_ns = SKUA_SEC / (all != 0 ? all : SKUA_LIMIT_RETRY_HANDSHAKES_DEFAULT);
-    a->prefix_ns = SKUA_SEC / (one != 0 ? one : SKUA_LIMIT_PREFIX_HANDSHAKES_DEFAULT);
-    a->half_open = config->retry_half_open != 0 ? config->retry_half_open : syn_backlog / 2;
-    a->retry = config->retry;
+    set(a, config, syn_backlog);
     return SKUA_OK;
 }
 
@@ -67,7 +75,8 @@ bool skua_admission_wants_proof(const struct skua_admission *a, bool pressed)
 bool skua_admission_take(struct skua_admission *a, const struct skua_addr *remote, bool pressed,
                          skua_time now)
 {
-    if (pressed && !skua_prefixes_take(a->prefixes, remote, a->prefix_ns, PREFIX_BURST_NS, now)) {
+    if (pressed && a->prefixes != NULL &&
+        !skua_prefixes_take(a->prefixes, remote, a->prefix_ns, PREFIX_BURST_NS, now)) {
         return false;
     }
     skua_rate_charge(&a->handshakes, a->handshake_ns, BURST_NS, now);

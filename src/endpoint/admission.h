@@ -30,6 +30,7 @@ struct skua_admission {
     struct skua_rate answers[SKUA_ANSWER_KINDS]; /* answers without state given lately */
 };
 
+/* As a listener with defaults, but for the limits per network: for rendezvous, which need none. */
 void skua_admission_init(struct skua_admission *a, const struct skua_secret_key *identity);
 void skua_admission_deinit(struct skua_admission *a, struct skua_heap *heap);
 /* Takes over what a listener's `config` says; `syn_backlog` is the room for half-open entries,

@@ -34,6 +34,10 @@ enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path
     if (err != SKUA_OK) {
         return err;
     }
+    if (settings->rendezvous && skua_addr_equal(&path->local, &path->remote)) {
+        skua_settings_drop(&ep->env.heap, settings);
+        return SKUA_EINVAL;
+    }
     const struct skua_id id = skua_demux_new_id(ep, false);
     struct skua_connection *c;
     err = skua_connection_connect(&c, &ep->env, settings, path, &id);
@@ -42,8 +46,12 @@ enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path
         return err;
     }
     c->user = config != NULL ? config->user : NULL;
-    err = skua_outbox_adopt(ep, c);
+    err = c->settings->rendezvous ? skua_rendezvous_add(ep, c) : SKUA_OK;
+    if (err == SKUA_OK) {
+        err = skua_outbox_adopt(ep, c);
+    }
     if (err != SKUA_OK) {
+        skua_rendezvous_remove(ep, c);
         skua_connection_free(c);
         return err;
     }

@@ -12,6 +12,9 @@
 /* Blocks of stream buffers kept for reuse while nobody needs them: 1 MiB. */
 enum { BLOCKS_KEPT = 256 };
 
+/* Repeats of a SYN_ACK in a rendezvous, before a listener says otherwise. */
+enum { SYN_RETRIES_DEFAULT = 5 };
+
 static enum skua_err check_config(const struct skua_config *config)
 {
     if (config == NULL || config->size != sizeof *config || config->key == NULL ||
@@ -57,10 +60,13 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
     skua_handles_init(&ep->handles, heap, INT32_MAX);
     skua_idmap_init(&ep->by_id, heap, ep->env.hash_key, SKUA_OWN_ID_LEN);
     skua_nummap_init(&ep->by_token, heap, ep->env.hash_key);
+    skua_idmap_init(&ep->meetings, heap, ep->env.hash_key, SKUA_MEETING_KEY_LEN);
     skua_timers_init(&ep->timers, heap);
     skua_admission_init(&ep->admission, config->key);
     skua_syn_queue_init(&ep->syns, heap, ep->env.hash_key);
     skua_rng_fill(&ep->env.rng, ep->syns.key, sizeof ep->syns.key);
+    ep->syns.backlog = SKUA_LIMIT_SYN_BACKLOG_DEFAULT;
+    ep->syns.retries = SYN_RETRIES_DEFAULT;
     skua_time_wait_init(&ep->time_wait, heap, ep->env.hash_key);
     skua_list_init(&ep->conns);
     skua_list_init(&ep->ready);
@@ -111,6 +117,7 @@ void skua_endpoint_free(struct skua_endpoint *ep)
     skua_timers_deinit(&ep->timers);
     skua_nummap_deinit(&ep->by_token);
     skua_idmap_deinit(&ep->by_id);
+    skua_idmap_deinit(&ep->meetings);
     skua_handles_deinit(&ep->handles);
     skua_blocks_deinit(&ep->env.blocks);
     skua_aead_cache_deinit(&ep->cache);

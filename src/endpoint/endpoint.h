@@ -4,6 +4,7 @@
  *   listener.c     SYN and CONFIRM: from a stranger's packet to a connection
  *   admission.c    whether a SYN must prove its address first
  *   prefixes.c     handshakes by network
+ *   rendezvous.c   the same between two sides that both connect
  *   syn_queue.c    half-open entries (SYN_RCVD), TCP's SYN queue
  *   time_wait.c    records of connections that are over
  *   reset.c        stateless RESET: sent for what is forgotten, recognised by its token
@@ -32,8 +33,8 @@
 /* Kinds of handles. */
 enum { SKUA_HANDLE_CONN = 1, SKUA_HANDLE_STREAM = 2 };
 
-/* Length of own ids. */
-enum { SKUA_OWN_ID_LEN = 8 };
+/* Length of own ids, and of what `meetings` is searched by. */
+enum { SKUA_OWN_ID_LEN = 8, SKUA_MEETING_KEY_LEN = 4 + (int)sizeof(struct skua_addr) };
 
 struct skua_endpoint {
     struct skua_env env;             /* what connections borrow; first, since it is the hottest */
@@ -41,6 +42,7 @@ struct skua_endpoint {
     struct skua_handles handles;     /* connections and streams */
     struct skua_idmap by_id;         /* own id -> connection */
     struct skua_nummap by_token;     /* begin of the peer's reset token -> connection */
+    struct skua_idmap meetings;      /* socket and peer's address -> connection in a rendezvous */
     struct skua_connection *last;    /* the connection of the last datagram: GRO batches hit it */
     struct skua_timers timers;       /* one timer per connection */
     struct skua_node conns;          /* every connection, by `all_link` of struct member */
@@ -101,6 +103,23 @@ enum skua_verdict skua_reset_recv(struct skua_endpoint *ep, const struct skua_ar
 void skua_reset_watch(struct skua_endpoint *ep, struct skua_connection *c);
 /* `c` is over. */
 void skua_reset_unwatch(struct skua_endpoint *ep, struct skua_connection *c);
+
+/* --- rendezvous.c */
+
+/* The connection, in SYN_SENT, that waits for a rendezvous with the far end of `path`; NULL. */
+struct skua_connection *skua_rendezvous_find(const struct skua_endpoint *ep,
+                                             const struct skua_path *path);
+/* Makes it known; SKUA_ESTATE where there is one already, SKUA_ENOMEM. */
+enum skua_err skua_rendezvous_add(struct skua_endpoint *ep, struct skua_connection *c);
+/* It has come to its end, or `c` is to be freed. */
+void skua_rendezvous_remove(struct skua_endpoint *ep, struct skua_connection *c);
+/* A SYN with the rendezvous flag: OK where it is to be answered, with the settings for that. */
+enum skua_verdict skua_rendezvous_syn(struct skua_endpoint *ep, const struct skua_arrival *arrival,
+                                      const struct skua_settings **settings, skua_time now);
+/* The third packet for an entry of a rendezvous, of which `result` has come. */
+enum skua_verdict skua_rendezvous_third(struct skua_endpoint *ep, struct skua_half_open *entry,
+                                        const struct skua_arrival *arrival,
+                                        const struct skua_handshake_result *result, skua_time now);
 
 /* --- outbox.c */
 

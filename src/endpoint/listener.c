@@ -61,9 +61,9 @@ static enum skua_verdict retry(struct skua_endpoint *ep, const struct skua_arriv
 }
 
 static struct skua_responder_config responder_config(const struct skua_endpoint *ep,
+                                                     const struct skua_settings *s,
                                                      struct skua_transport_params *params)
 {
-    const struct skua_settings *s = ep->accept_settings;
     struct skua_params defaults;
     skua_params_init(&defaults);
     *params = defaults.transport;
@@ -87,7 +87,15 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
     if (verdict != SKUA_VERDICT_OK) {
         return verdict;
     }
-    if (!ep->listening) {
+    const struct skua_settings *settings = ep->accept_settings;
+    struct skua_half_open entry = {.path = *a->path,
+                                   .rendezvous = (syn.flags & SKUA_FLAG_RENDEZVOUS) != 0};
+    if (entry.rendezvous) {
+        verdict = skua_rendezvous_syn(ep, a, &settings, now);
+        if (verdict != SKUA_VERDICT_OK) {
+            return verdict;
+        }
+    } else if (!ep->listening) {
         return refuse(ep, a, &syn, now);
     }
     const bool pressed =
@@ -95,7 +103,6 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
     if (skua_admission_wants_proof(&ep->admission, pressed) && !is_proven(ep, a, &syn, now)) {
         return retry(ep, a, &syn, now);
     }
-    struct skua_half_open entry = {.path = *a->path};
     uint8_t digest[SKUA_TAG_LEN];
     skua_syn_digest(digest, a->head, &syn);
     skua_syn_fingerprint(entry.fingerprint, ep->syns.key, &a->path->remote, digest);
@@ -109,7 +116,7 @@ enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_
         return SKUA_VERDICT_SYN_PREFIX;
     }
     struct skua_transport_params params;
-    const struct skua_responder_config config = responder_config(ep, &params);
+    const struct skua_responder_config config = responder_config(ep, settings, &params);
     const struct skua_id id = skua_demux_new_id(ep, true);
     uint8_t syn_ack[SKUA_SYN_ACK_CAP];
     struct skua_writer w = skua_writer_of(syn_ack, sizeof syn_ack);
@@ -140,10 +147,11 @@ enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct sk
 
 /* Message 3, or for IK nothing: what the handshake came to. */
 static enum skua_verdict finish(const struct skua_endpoint *ep, const struct skua_half_open *entry,
-                                const struct skua_arrival *a, struct skua_handshake_result *result)
+                                const struct skua_settings *settings, const struct skua_arrival *a,
+                                struct skua_handshake_result *result)
 {
     struct skua_transport_params params;
-    const struct skua_responder_config config = responder_config(ep, &params);
+    const struct skua_responder_config config = responder_config(ep, settings, &params);
     if (skua_responder_complete(&entry->responder)) {
         return a->head->type == SKUA_PACKET_DATA
                    ? skua_responder_result(&entry->responder, &config, result)
@@ -232,16 +240,25 @@ enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct sku
         return SKUA_VERDICT_CONFIRM_BAD;
     }
     const bool full = ep->accept_queue >= ep->backlog;
-    if ((full && !ep->abort_on_overflow) || ep->conn_count >= ep->max_conns) {
+    const struct skua_settings *settings = ep->accept_settings;
+    if (entry->rendezvous) {
+        const struct skua_connection *c = skua_rendezvous_find(ep, &entry->path);
+        if (c == NULL) {
+            skua_syn_queue_spend(&ep->syns, entry, now); /* met otherwise, or given up */
+            return SKUA_VERDICT_UNKNOWN_ID;
+        }
+        settings = c->settings;
+    } else if ((full && !ep->abort_on_overflow) || ep->conn_count >= ep->max_conns) {
         return SKUA_VERDICT_ACCEPT_QUEUE_FULL;
     }
     if (entry->doubted && !skua_admission_take(&ep->admission, &a->path->remote, true, now)) {
         return SKUA_VERDICT_SYN_PREFIX;
     }
     struct skua_handshake_result result;
-    enum skua_verdict verdict = finish(ep, entry, a, &result);
+    enum skua_verdict verdict = finish(ep, entry, settings, a, &result);
     if (verdict == SKUA_VERDICT_OK || verdict == SKUA_VERDICT_PROTOCOL) {
-        verdict = open_connection(ep, entry, a, &result, now);
+        verdict = entry->rendezvous ? skua_rendezvous_third(ep, entry, a, &result, now)
+                                    : open_connection(ep, entry, a, &result, now);
         skua_handshake_result_wipe(&result);
     }
     if (verdict == SKUA_VERDICT_CONFIRM_BAD) {

@@ -79,6 +79,7 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
 static void forget(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
 {
     transport_over(ep, c, now);
+    skua_rendezvous_remove(ep, c);
     skua_outbox_disown(ep, c);
     skua_timers_cancel(&ep->timers, &c->timer);
     skua_list_remove(&c->all_link);
@@ -99,6 +100,9 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
     }
     if ((marks & SKUA_MARK_ENDED) != 0) {
         transport_over(ep, c, now);
+    }
+    if (c->meeting && c->state != SKUA_STATE_SYN_SENT) {
+        skua_rendezvous_remove(ep, c);
     }
     if (c->close.ended && !c->accepted && !c->told) {
         skua_outbox_disown(ep, c); /* the application has never heard of it, and never will */

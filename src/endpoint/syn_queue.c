@@ -73,25 +73,34 @@ void skua_syn_queue_init(struct skua_syn_queue *q, struct skua_heap *heap, const
     }
 }
 
-static void clear_list(struct skua_syn_queue *q, struct skua_node *list)
+static void clear_list(struct skua_syn_queue *q, struct skua_node *list, bool all)
 {
-    struct skua_node *node;
-    while ((node = skua_list_first(list)) != NULL) {
-        entry_drop(q, SKUA_CONTAINER_OF(node, struct skua_half_open, link));
+    struct skua_node *node = skua_list_first(list);
+    while (node != NULL) {
+        struct skua_half_open *entry = SKUA_CONTAINER_OF(node, struct skua_half_open, link);
+        node = skua_list_next(list, node);
+        if (all || !entry->rendezvous) {
+            entry_drop(q, entry);
+        }
+    }
+}
+
+static void clear_lists(struct skua_syn_queue *q, bool all)
+{
+    clear_list(q, &q->due, all);
+    for (size_t i = 0; i < SKUA_SYN_LEVELS; i++) {
+        clear_list(q, &q->level[i], all);
     }
 }
 
 void skua_syn_queue_clear(struct skua_syn_queue *q)
 {
-    clear_list(q, &q->due);
-    for (size_t i = 0; i < SKUA_SYN_LEVELS; i++) {
-        clear_list(q, &q->level[i]);
-    }
+    clear_lists(q, false);
 }
 
 void skua_syn_queue_deinit(struct skua_syn_queue *q)
 {
-    skua_syn_queue_clear(q);
+    clear_lists(q, true);
     struct skua_node *node;
     while ((node = skua_list_first(&q->spent_by_age)) != NULL) {
         spent_drop(q, SKUA_CONTAINER_OF(node, struct spent, link));

@@ -34,8 +34,9 @@ struct skua_half_open {
     struct skua_path path;             /* where the SYN came from */
     uint8_t fingerprint[SKUA_TAG_LEN]; /* of the SYN */
     uint8_t level;                     /* repeats by timer so far */
-    bool repeated;                     /* sent more than once: no RTT sample */
-    bool doubted;                      /* a third packet for it did not authenticate */
+    bool repeated : 1;                 /* sent more than once: no RTT sample */
+    bool doubted : 1;                  /* a third packet for it did not authenticate */
+    bool rendezvous : 1;               /* answers a SYN with that flag */
     uint8_t syn_ack_len;               /* bytes of `syn_ack` */
     struct skua_responder responder;   /* secret */
     uint8_t syn_ack[];                 /* the packet */
@@ -56,7 +57,7 @@ struct skua_syn_queue {
 
 void skua_syn_queue_init(struct skua_syn_queue *q, struct skua_heap *heap, const uint8_t key[16]);
 void skua_syn_queue_deinit(struct skua_syn_queue *q);
-/* Drops every entry: nobody listens any more. */
+/* Nobody listens any more: drops every entry but those of rendezvous. */
 void skua_syn_queue_clear(struct skua_syn_queue *q);
 
 /* Whether an entry can be added: there is room, or an entry that makes some. */

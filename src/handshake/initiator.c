@@ -36,7 +36,7 @@ static bool start_noise(struct skua_initiator *initiator,
 {
     uint8_t prologue[SKUA_PROLOGUE_CAP];
     struct skua_writer w = skua_writer_of(prologue, sizeof prologue);
-    skua_prologue_write(&w, skua_initiator_pattern(initiator), 0, &initiator->dcid,
+    skua_prologue_write(&w, skua_initiator_pattern(initiator), initiator->flags, &initiator->dcid,
                         &initiator->scid);
     SKUA_ASSERT(!w.failed);
     struct skua_secret_key e;
@@ -61,6 +61,7 @@ static bool write_syn(struct skua_initiator *initiator)
     struct skua_writer w = skua_writer_of(initiator->syn, sizeof initiator->syn);
     skua_long_header_write(&w, SKUA_PACKET_SYN, SKUA_WIRE_VERSION, &initiator->dcid,
                            &initiator->scid);
+    initiator->syn[0] |= initiator->flags;
     size_t message_len = skua_writer_left(&w) - SKUA_SYN_BODY_LEN;
     skua_syn_body_write(&w, (uint8_t)pattern, message_len);
 
@@ -90,6 +91,7 @@ bool skua_initiator_init(struct skua_initiator *initiator,
         return false;
     }
     initiator->pattern = (uint8_t)choose_pattern(config->ik, config->psk != NULL);
+    initiator->flags = config->rendezvous ? SKUA_FLAG_RENDEZVOUS : 0;
     initiator->dcid = config->dcid;
     initiator->scid = config->scid;
     initiator->suites = config->suites;

@@ -36,6 +36,7 @@ struct skua_initiator_config {
     struct skua_id scid; /* own id */
     uint8_t suites;      /* bit set of enum skua_suite to offer; not empty */
     bool ik;             /* IK instead of XX; needs `server_key` */
+    bool rendezvous;     /* the SYN says that both sides send one */
 };
 
 enum {
@@ -61,6 +62,7 @@ struct skua_initiator {
     uint8_t message3_len;                  /* 0 for IK, which has none */
     uint8_t suites;                        /* offered */
     uint8_t pattern;                       /* enum skua_pattern */
+    uint8_t flags;                         /* of the SYN: 0 or SKUA_FLAG_RENDEZVOUS */
     bool pinned;                           /* a key is expected */
     bool seen;                             /* a SYN_ACK with another key has come */
     bool done;                             /* a SYN_ACK has been accepted */

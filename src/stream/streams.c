@@ -69,6 +69,13 @@ struct skua_stream *skua_streams_next(const struct skua_streams *streams,
     return node == NULL ? NULL : SKUA_CONTAINER_OF(node, struct skua_stream, all);
 }
 
+/* Under what a stream is found: its id with bit 0 as if we were the client, so that changing roles
+ * moves nothing in the table. */
+static uint64_t table_key(const struct skua_streams *streams, uint64_t id)
+{
+    return id ^ (streams->is_server ? 1u : 0u);
+}
+
 static struct skua_stream *walk_to(const struct skua_streams *streams, uint64_t id)
 {
     struct skua_stream *stream = skua_streams_next(streams, NULL);
@@ -85,7 +92,7 @@ struct skua_stream *skua_streams_find(struct skua_streams *streams, uint64_t id)
     }
     struct skua_stream *stream = skua_nummap_count(&streams->table) == 0
                                      ? walk_to(streams, id)
-                                     : skua_nummap_get(&streams->table, id);
+                                     : skua_nummap_get(&streams->table, table_key(streams, id));
     if (stream != NULL) {
         streams->last = stream;
     }
@@ -146,11 +153,11 @@ static enum skua_err table_add(struct skua_streams *streams, struct skua_stream 
     enum skua_err err = SKUA_OK;
     struct skua_stream *old = begins ? skua_streams_next(streams, NULL) : NULL;
     while (old != NULL && err == SKUA_OK) {
-        err = skua_nummap_put(table, old->id, old);
+        err = skua_nummap_put(table, table_key(streams, old->id), old);
         old = skua_streams_next(streams, old);
     }
     if (err == SKUA_OK) {
-        err = skua_nummap_put(table, stream->id, stream);
+        err = skua_nummap_put(table, table_key(streams, stream->id), stream);
     }
     if (err != SKUA_OK && begins) {
         skua_nummap_clear(table);
@@ -163,7 +170,7 @@ static void table_remove(struct skua_streams *streams, struct skua_stream *strea
     if (skua_nummap_count(&streams->table) == 0) {
         return;
     }
-    void *removed = skua_nummap_remove(&streams->table, stream->id);
+    void *removed = skua_nummap_remove(&streams->table, table_key(streams, stream->id));
     SKUA_ASSERT(removed == stream);
     if (skua_nummap_count(&streams->table) == 0) {
         skua_nummap_clear(&streams->table);
@@ -314,6 +321,16 @@ void skua_streams_release_held(struct skua_streams *streams, unsigned uni)
     } else if (!kind->blocked_said) {
         kind->blocked_said = true;
         skua_streams_mark(streams, control);
+    }
+}
+
+void skua_streams_become_server(struct skua_streams *streams)
+{
+    SKUA_ASSERT(!streams->peer_known && !streams->is_server);
+    streams->is_server = true;
+    for (struct skua_stream *stream = skua_streams_next(streams, NULL); stream != NULL;
+         stream = skua_streams_next(streams, stream)) {
+        stream->id |= 1; /* ours, all of them; none has been named to the peer */
     }
 }
 

@@ -130,6 +130,10 @@ void skua_streams_init(struct skua_streams *streams, const struct skua_streams_c
 /* Frees every stream, whatever its state. Handles are the owner's business: walk first. */
 void skua_streams_deinit(struct skua_streams *streams);
 
+/* A rendezvous has made the accepting side of us: our streams have bit 0 set from now on, those
+ * that were opened already included. Before skua_streams_set_peer_limits. */
+void skua_streams_become_server(struct skua_streams *streams);
+
 /* The peer's transport parameters are authentic. Called once; streams opened and written before
  * begin to flow. */
 void skua_streams_set_peer_limits(struct skua_streams *streams,

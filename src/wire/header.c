@@ -10,7 +10,8 @@
 static enum skua_verdict check_version_1(const struct skua_head *head)
 {
     unsigned type = (head->first >> 2) & 0x0fu;
-    if (type > SKUA_PACKET_REFUSE || (head->first & SKUA_FIRST_FLAGS) != 0 ||
+    unsigned allowed = type == SKUA_PACKET_SYN ? SKUA_FLAG_RENDEZVOUS : 0;
+    if (type > SKUA_PACKET_REFUSE || (head->first & SKUA_FIRST_FLAGS & ~allowed) != 0 ||
         !skua_id_len_ok(head->dcid_len) || !skua_id_len_ok(head->scid_len)) {
         return SKUA_VERDICT_MALFORMED;
     }

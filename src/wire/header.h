@@ -31,12 +31,13 @@ enum skua_packet_type {
 };
 
 enum {
-    SKUA_FIRST_LONG = 0x80,     /* bit 7: long header */
-    SKUA_FIRST_FIXED = 0x40,    /* bit 6: always 1 (RFC 9443) */
-    SKUA_FIRST_FLAGS = 0x03,    /* long header, bits 1..0: 0 in this version */
-    SKUA_FIRST_RESERVED = 0x38, /* DATA, bits 5..3: 0, checked after opening */
-    SKUA_FIRST_PHASE = 0x04,    /* DATA, bit 2: key phase */
-    SKUA_FIRST_MASKED = 0x1f    /* DATA, the bits that the header mask covers */
+    SKUA_FIRST_LONG = 0x80,      /* bit 7: long header */
+    SKUA_FIRST_FIXED = 0x40,     /* bit 6: always 1 (RFC 9443) */
+    SKUA_FIRST_FLAGS = 0x03,     /* long header, bits 1..0: 0 but for the next */
+    SKUA_FLAG_RENDEZVOUS = 0x01, /* SYN: its sender waits for one of ours in the same way */
+    SKUA_FIRST_RESERVED = 0x38,  /* DATA, bits 5..3: 0, checked after opening */
+    SKUA_FIRST_PHASE = 0x04,     /* DATA, bit 2: key phase */
+    SKUA_FIRST_MASKED = 0x1f     /* DATA, the bits that the header mask covers */
 };
 
 /* First byte of a long header. */
@@ -94,7 +95,7 @@ struct skua_syn {
     uint16_t token_len;
     uint16_t message_len;
     uint8_t pattern; /* as on the wire; may be unknown */
-    uint8_t flags;   /* bits 1..0 of the first byte: 0 */
+    uint8_t flags;   /* bits 1..0 of the first byte: 0 or SKUA_FLAG_RENDEZVOUS */
 };
 
 /* SYN_ACK. */

@@ -160,6 +160,21 @@ static void on_dropped(const struct side *receiver, const uint64_t *args, skua_t
     }
 }
 
+/* A NAT drops what arrives now: as good as lost. */
+static void on_filtered(void *arg, struct sim_host *to, const struct sim_datagram *d)
+{
+    (void)arg;
+    skua_time at = to->world->now - r.start;
+    for (size_t i = r.count; i-- > 0;) {
+        struct packet *p = r.events[i].is_packet ? &r.events[i].packet : NULL;
+        if (p != NULL && p->from->host != to && p->size == d->len && p->copies == 1 &&
+            p->arrived[0] == at) {
+            p->copies = 0;
+            return;
+        }
+    }
+}
+
 static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_event *e)
 {
     (void)arg;
@@ -394,8 +409,8 @@ void record_begin(struct pair *p)
     SKUA_ASSERT(r.pair == NULL);
     r.pair = p;
     r.start = p->w->now;
-    p->w->tap =
-        (struct sim_tap){.trace = on_trace, .batch = on_batch, .sent = on_sent, .arg = NULL};
+    p->w->tap = (struct sim_tap){
+        .trace = on_trace, .batch = on_batch, .sent = on_sent, .filtered = on_filtered};
 }
 
 void record_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram))

@@ -187,10 +187,12 @@ static const char *event_text(enum skua_state_event event)
     return "RST sent or received, timeout";
 }
 
-/* A server's connection begins where its half-open entry ends. */
+/* A server's connection begins where its half-open entry ends; a rendezvous' client has been
+ * waiting in SYN_SENT. */
 static void print_transition(enum skua_state from, enum skua_state_event event, enum skua_state to)
 {
-    enum skua_state shown = event == SKUA_ON_CONFIRMED ? SKUA_STATE_SYN_RCVD : from;
+    bool server = event == SKUA_ON_CONFIRMED && from == SKUA_STATE_CLOSED;
+    enum skua_state shown = server ? SKUA_STATE_SYN_RCVD : from;
     if (event != SKUA_ON_ABORT) {
         (void)printf("| %s | %s | %s |\n", skua_state_name(shown), event_text(event),
                      skua_state_name(to));

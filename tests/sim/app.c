@@ -72,6 +72,23 @@ struct sim_conn *sim_app_conn(struct sim_app *app, struct sim_host *from, unsign
     return c;
 }
 
+struct sim_conn *sim_app_mate(struct sim_conn *c)
+{
+    struct sim_conn *mate = sim_app_conn(c->app, c->to, 1, c->host);
+    mate->client = false;
+    mate->mate = c;
+    c->mate = mate;
+    mate->seed = c->seed;
+    mate->plan = c->peer_plan;
+    mate->config = c->config;
+    mate->pin = *skua_endpoint_key(c->host->ep);
+    mate->config.server_key = c->config.server_key != NULL ? &mate->pin : NULL;
+    mate->plan.keep = c->config.max_streams_bidi != 0 ? 0 : mate->plan.keep;
+    c->config.rendezvous = mate->config.rendezvous = true;
+    mate->may_fail = c->may_fail;
+    return mate;
+}
+
 /* --- looking at a connection once more --- */
 
 void sim_conn_check(struct sim_conn *c)
@@ -297,9 +314,11 @@ static void arm(struct sim_conn *c)
 void sim_app_start(struct sim_conn *c)
 {
     struct sim_world *w = c->app->world;
-    struct skua_path path = sim_path(c->host, c->socket, c->to);
+    struct skua_path path =
+        sim_path_seen(c->host, c->socket, c->to, c->mate != NULL ? c->mate->socket : 0);
     c->config.user = c;
     w->counts[SIM_COUNT_CONNECT]++;
+    w->counts[SIM_COUNT_RENDEZVOUS] += c->mate != NULL;
     w->counts[SIM_COUNT_CONNECT_IK] += c->config.ik;
     w->counts[SIM_COUNT_CONNECT_PSK] += c->config.psk != NULL;
     w->counts[SIM_COUNT_WRONG_PIN] += c->expected == SKUA_EPEERKEY;
@@ -399,13 +418,32 @@ static void on_incoming(struct sim_host *host, const struct skua_event *event)
     sim_conn_check(client);
 }
 
+/* Both sides of a rendezvous stand: it is one connection. */
+static void on_met(struct sim_conn *c)
+{
+    struct sim_conn *mate = c->mate;
+    if (!c->exported || !mate->exported) {
+        return;
+    }
+    struct sim_world *w = c->app->world;
+    SIM_CHECK(w, memcmp(c->exporter, mate->exporter, sizeof c->exporter) == 0);
+    w->counts[SIM_COUNT_MET]++;
+    c->peer = mate;
+    mate->peer = c;
+    sim_conn_check(mate);
+}
+
 static void on_established(struct sim_conn *c)
 {
     struct sim_world *w = c->app->world;
     struct skua_key key;
-    SIM_CHECK(w, c->client && !c->established && !c->over);
+    SIM_CHECK(w, (c->client || c->mate != NULL) && !c->established && !c->over);
     c->established = true;
+    c->accepted = c->mate != NULL;
     export_secret(c);
+    if (c->mate != NULL) {
+        on_met(c);
+    }
     SIM_CHECK(w, skua_conn_peer_key(c->host->ep, c->handle, &key) == SKUA_OK);
     SIM_CHECK(w, memcmp(&key, skua_endpoint_key(c->to->ep), sizeof key) == 0);
     SIM_CHECK(w, c->expected != SKUA_EPEERKEY);
@@ -453,10 +491,13 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
         return silence || (e->error == SKUA_ECONNREFUSED && e->remote) ||
                (e->error == SKUA_EABORTED && c->closed);
     }
+    if (c->mate != NULL && c->peer == NULL && (c->mate->closed || c->mate->aborted)) {
+        return silence || (e->error == SKUA_EABORTED && c->closed); /* it did not wait for us */
+    }
     if (e->error == SKUA_EVERSION) {
         /* Nothing protects VERSIONS from damage: one flipped bit asks for it, another one spoils
          * it. */
-        return c->client && e->remote && !c->established &&
+        return (c->client || c->mate != NULL) && e->remote && !c->established &&
                c->app->world->counts[SIM_COUNT_CORRUPTED] > 1;
     }
     if (c->may_fail) {

@@ -88,7 +88,8 @@ struct sim_conn {
     struct sim_host *host, *to;
     unsigned socket;
     struct sim_conn *peer;
-    bool client;
+    struct sim_conn *mate; /* rendezvous: the other side's attempt; else NULL */
+    bool client;           /* in a rendezvous one of the two is called so */
     skua_conn handle;
     uint64_t seed; /* of its bytes */
     struct sim_plan plan, peer_plan;
@@ -130,6 +131,8 @@ void sim_app_free(struct sim_app *app);
 struct sim_conn *sim_app_conn(struct sim_app *app, struct sim_host *from, unsigned socket,
                               struct sim_host *to);
 void sim_app_start(struct sim_conn *conn);
+/* Makes it a rendezvous: returns the other side's attempt, to be started as well. */
+struct sim_conn *sim_app_mate(struct sim_conn *conn);
 
 /* All connections are over? */
 bool sim_app_done(const struct sim_app *app);

@@ -220,6 +220,8 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
                       const char *label, uint64_t budget)
 {
     struct sim_rng *rng = &s->w->rng;
+    /* One at a time for an address. */
+    bool rendezvous = s->app->conns == NULL && sim_rng_chance(rng, 100000);
     struct sim_conn *c =
         sim_app_conn(s->app, from, (unsigned)sim_rng_below(rng, SIM_SOCKETS_MAX - 1), s->server);
     c->plan = draw_plan(s, budget);
@@ -231,7 +233,11 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
     (void)snprintf(c->label, sizeof c->label, "%s", label);
     c->config.label = c->label;
     uint64_t dice = sim_rng_below(rng, 100);
-    if (dice < 30) { /* a pin, two thirds of them with IK */
+    if (rendezvous) {
+        c->pin = *skua_endpoint_key(s->server->ep);
+        c->config.server_key = sim_rng_chance(rng, 700000) ? &c->pin : NULL;
+        c->config.ik = c->config.server_key != NULL && sim_rng_chance(rng, 500000);
+    } else if (dice < 30) { /* a pin, two thirds of them with IK */
         c->pin = *skua_endpoint_key(s->server->ep);
         c->config.server_key = &c->pin;
         c->config.ik = dice < 20;
@@ -263,6 +269,10 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
     c->config.datagram_buffer = draw_buffer(rng);
     c->peer_plan.keep = s->few_streams ? 0 : c->peer_plan.keep;
     sim_at(s->w, s->w->now + maybe_time(rng, 500000, SKUA_USEC, SKUA_SEC), start, c);
+    if (rendezvous) {
+        sim_at(s->w, s->w->now + maybe_time(rng, 700000, SKUA_USEC, 10 * SKUA_SEC), start,
+               sim_app_mate(c));
+    }
 }
 
 static void heal(void *arg)

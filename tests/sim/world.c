@@ -235,6 +235,20 @@ struct skua_path sim_path(const struct sim_host *from, unsigned socket, const st
         .socket = socket, .local = sim_addr(from, socket), .remote = sim_addr(to, 0)};
 }
 
+struct skua_path sim_path_seen(struct sim_host *from, unsigned socket, struct sim_host *to,
+                               unsigned to_socket)
+{
+    struct skua_path path = {
+        .socket = socket, .local = sim_addr(from, socket), .remote = sim_addr(to, to_socket)};
+    if (to->nat.on) {
+        /* What it shows to one it shows to all, unless it is symmetric. */
+        const struct skua_addr outer =
+            from->nat.on ? sim_nat_outer(&from->nat, &path.local, &path.remote) : path.local;
+        path.remote = sim_nat_outer(&to->nat, &path.remote, &outer);
+    }
+    return path;
+}
+
 void sim_host_nat(struct sim_host *host, const struct sim_nat_config *config)
 {
     sim_nat_init(&host->nat, host->index, config);
@@ -523,6 +537,10 @@ static void arrive(struct sim_host *host, struct sim_datagram *d)
         return;
     }
     if (host->nat.on && !sim_nat_in(&host->nat, d)) {
+        struct sim_tap *tap = &host->world->tap;
+        if (tap->filtered != NULL) {
+            tap->filtered(tap->arg, host, d);
+        }
         host->world->counts[SIM_COUNT_NAT_DROP]++;
         free(d);
         return;

@@ -79,6 +79,8 @@ struct sim_tap {
     /* One of them is on the link, and this will become of it, unless the tap changes it. */
     void (*sent)(void *arg, struct sim_host *from, const struct sim_datagram *datagram,
                  struct sim_fate *fate);
+    /* The NAT in front of `to` lets it not pass. */
+    void (*filtered)(void *arg, struct sim_host *to, const struct sim_datagram *datagram);
     void *arg;
 };
 
@@ -127,6 +129,9 @@ void sim_host_nat(struct sim_host *host, const struct sim_nat_config *config);
 /* The address of a host's socket, and the path from one to another (which is not behind a NAT). */
 struct skua_addr sim_addr(const struct sim_host *host, unsigned socket);
 struct skua_path sim_path(const struct sim_host *from, unsigned socket, const struct sim_host *to);
+/* The path from a socket to another, by the address that a NAT before it shows, if there is one. */
+struct skua_path sim_path_seen(struct sim_host *from, unsigned socket, struct sim_host *to,
+                               unsigned to_socket);
 
 /* Calls `call` at `at`. */
 void sim_at(struct sim_world *world, skua_time at, sim_call call, void *arg);

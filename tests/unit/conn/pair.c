@@ -120,12 +120,17 @@ void pair_listen(struct pair *pair, const struct skua_listen_config *config)
     assert_int_equal(skua_endpoint_listen(pair->host[SERVER].ep, config), SKUA_OK);
 }
 
+enum skua_err pair_dial(struct pair *pair, int from, const struct skua_conn_config *config)
+{
+    const struct skua_path path = path_to(!from);
+    struct host *host = &pair->host[from];
+    return skua_conn_connect(host->ep, &path, config, &host->conn);
+}
+
 skua_conn pair_connect(struct pair *pair, const struct skua_conn_config *config)
 {
-    struct host *client = &pair->host[CLIENT];
-    const struct skua_path path = path_to(SERVER);
-    assert_int_equal(skua_conn_connect(client->ep, &path, config, &client->conn), SKUA_OK);
-    return client->conn;
+    assert_int_equal(pair_dial(pair, CLIENT, config), SKUA_OK);
+    return pair->host[CLIENT].conn;
 }
 
 void pair_establish(struct pair *pair, const struct skua_conn_config *client,

@@ -50,6 +50,8 @@ void pair_restart(struct pair *pair, int host);
 /* Frees both endpoints and checks that all memory came back. */
 void pair_close(struct pair *pair);
 void pair_listen(struct pair *pair, const struct skua_listen_config *config);
+/* Either side connects to the other. */
+enum skua_err pair_dial(struct pair *pair, int from, const struct skua_conn_config *config);
 /* The client connects to the server; nothing is sent yet. `config` may be NULL. */
 skua_conn pair_connect(struct pair *pair, const struct skua_conn_config *config);
 /* Listens, connects and runs until both know of the connection. */

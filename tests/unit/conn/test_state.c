@@ -12,7 +12,7 @@ static const int expected[SKUA_STATES][SKUA_STATE_EVENTS] = {
     /*                    CONNECT      SYN_ACK         CONFIRMED       SHUTDOWN       FIN_ACKED       PEER_FIN        ABORT */
     [S(CLOSED)]      = {S(SYN_SENT), NO,             S(ESTABLISHED), NO,             NO,             NO,             NO},
     [S(LISTEN)]      = {NO,          NO,             NO,             NO,             NO,             NO,             NO},
-    [S(SYN_SENT)]    = {NO,          S(ESTABLISHED), NO,             NO,             NO,             NO,             S(CLOSED)},
+    [S(SYN_SENT)]    = {NO,          S(ESTABLISHED), S(ESTABLISHED), NO,             NO,             NO,             S(CLOSED)},
     [S(SYN_RCVD)]    = {NO,          NO,             NO,             NO,             NO,             NO,             NO},
     [S(ESTABLISHED)] = {NO,          NO,             NO,             S(FIN_WAIT_1),  NO,             S(CLOSE_WAIT),  S(CLOSED)},
     [S(FIN_WAIT_1)]  = {NO,          NO,             NO,             NO,             S(FIN_WAIT_2),  S(CLOSING),     S(CLOSED)},

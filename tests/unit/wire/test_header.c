@@ -135,7 +135,14 @@ static void syn_with_token_and_with_wrong_lengths(void **state)
     data[23] = data[24] = 0;
     data[27]++; /* message longer than the datagram */
     assert_int_equal(judge(data, 1200, &head), SKUA_VERDICT_RUNT);
-    data[0] |= 1; /* rendezvous flag: not in this version */
+    data[27]--;
+    data[0] |= SKUA_FLAG_RENDEZVOUS;
+    assert_int_equal(skua_header_peek(data, 1200, 8, &head), SKUA_VERDICT_OK);
+    assert_int_equal(skua_syn_read(data, 1200, &head, &out), SKUA_VERDICT_OK);
+    assert_int_equal(out.flags, SKUA_FLAG_RENDEZVOUS);
+    data[0] |= 2; /* the other flag means nothing yet */
+    assert_int_equal(judge(data, 1200, &head), SKUA_VERDICT_MALFORMED);
+    data[0] = SKUA_FIRST_BYTE(SKUA_PACKET_SYN_ACK) | SKUA_FLAG_RENDEZVOUS;
     assert_int_equal(judge(data, 1200, &head), SKUA_VERDICT_MALFORMED);
 }
 
