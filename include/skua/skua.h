@@ -236,7 +236,8 @@ struct skua_conn_config {
     uint32_t max_streams_bidi;    /* bidirectional streams the peer may have open; 0 = 1,024 */
     uint32_t max_streams_uni;     /* the same, unidirectional; both at most 2^20 */
     skua_time time_wait_ns;       /* length of TIME_WAIT; 0 = 3 PTO, at least 10 s */
-    skua_time close_timeout_ns;   /* skua_conn_close gives up after; 0 = 30 s */
+    skua_time close_timeout_ns;   /* skua_conn_close ends after this at the latest; 0 = 30 s,
+                                     SKUA_NEVER = off */
     bool ik; /* connect only: Noise IK instead of XX. The own key then travels in the first packet,
                 sealed to `server_key`, which is required; anyone who later gets the server's secret
                 key can read it there */
@@ -250,11 +251,14 @@ struct skua_conn_config {
                         connection results, for which both get ESTABLISHED; which of the two is the
                         server, and so bit 0 of their stream ids, is settled only then. SYNs are
                         repeated by the usual schedule: both have to begin within a minute. */
+    skua_time fin_wait2_timeout_ns; /* after skua_conn_close, how long the peer may go on without
+                                       closing once everything has arrived (TCP's FIN_WAIT_2 of an
+                                       orphan); 0 = 60 s, SKUA_NEVER = off */
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
         sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-            0, 0, false, 0, false                                                                  \
+            0, 0, false, 0, false, 0                                                               \
     }
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32
@@ -449,9 +453,11 @@ SKUA_API enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn
 /* "I send no more" on every stream (TCP's shutdown(SHUT_WR)): each open sending side is finished,
  * then FIN is sent. The peer may go on sending. Idempotent. */
 SKUA_API enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn conn);
-/* Orderly end: shutdown, and unread and later bytes are thrown away. CLOSED follows when the peer
- * has shut down as well, or after close_timeout_ns; with SKUA_OK where everything written has
- * arrived, else SKUA_ETIMEDOUT. In SYN_SENT it follows at once, with SKUA_EABORTED,
+/* Orderly end: shutdown, and unread and later bytes are thrown away; the peer is asked to stop
+ * sending them (STOPPED with code 0). Nothing that was written is given up: CLOSED follows when the
+ * peer has shut down as well, or after close_timeout_ns, which a reader that does not read cannot
+ * hold off, or fin_wait2_timeout_ns; with SKUA_OK where everything written has arrived, else
+ * SKUA_ETIMEDOUT. In the last two cases a RST tells the peer. In SYN_SENT it follows at once, with SKUA_EABORTED,
  * and the server is told to forget the attempt. Idempotent. */
 SKUA_API enum skua_err skua_conn_close(struct skua_endpoint *ep, skua_conn conn);
 /* Ends at once with a RST (TCP's linger 0). The handle is stale afterwards and no event follows.

@@ -186,6 +186,24 @@ enum skua_code skua_close_on_fin(struct skua_connection *c, const struct skua_fr
     return SKUA_CODE_NO_ERROR;
 }
 
+/* RFC 9293 §3.6.1 lets the peer go on for ever; one whose application has left does not wait for
+ * that. */
+static void limit_fin_wait_2(struct skua_connection *c, skua_time now)
+{
+    if (c->state == SKUA_STATE_FIN_WAIT_2 && c->close.fin.deadline != 0) {
+        c->close.fin.deadline = skua_time_min(
+            c->close.fin.deadline, skua_time_add(now, c->settings->fin_wait2_timeout_ns));
+    }
+}
+
+void skua_close_arm(struct skua_connection *c, skua_time now)
+{
+    if (c->close.released && c->close.fin.deadline == 0) {
+        c->close.fin.deadline = skua_time_add(now, c->settings->close_timeout_ns);
+        limit_fin_wait_2(c, now);
+    }
+}
+
 enum skua_code skua_close_on_fin_ack(struct skua_connection *c, skua_time now)
 {
     if (!c->close.fin_sent) {
@@ -198,6 +216,7 @@ enum skua_code skua_close_on_fin_ack(struct skua_connection *c, skua_time now)
     c->close.fin_due = false;
     c->close.fin.repeat_at = SKUA_NEVER;
     skua_conn_transition(c, SKUA_ON_FIN_ACKED, now);
+    limit_fin_wait_2(c, now);
     if (c->state == SKUA_STATE_CLOSED) {
         become_ended(c, SKUA_OK, SKUA_CODE_NO_ERROR, 0, now);
         become_over(c);

@@ -165,6 +165,8 @@ enum skua_code skua_close_on_fin(struct skua_connection *c, const struct skua_fr
 enum skua_code skua_close_on_fin_ack(struct skua_connection *c, skua_time now);
 /* After frames: the peer's FIN may have become complete. */
 void skua_close_check_peer(struct skua_connection *c, skua_time now);
+/* The application may have called close: its deadline runs from now on. */
+void skua_close_arm(struct skua_connection *c, skua_time now);
 /* The last packet, where one is due: RST, or TIME_WAIT's. Returns true where `tx` was filled or the
  * connection ended. */
 bool skua_close_send(struct skua_connection *c, struct skua_tx *tx, skua_time now);

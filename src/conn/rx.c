@@ -147,9 +147,7 @@ void skua_connection_batch_end(struct skua_connection *c, skua_time now)
         return;
     }
     skua_close_check_peer(c, now);
-    if (c->close.released && c->close.fin.deadline == 0) {
-        c->close.fin.deadline = skua_time_add(now, c->settings->close_timeout_ns);
-    }
+    skua_close_arm(c, now);
     if (skua_streams_failed(&c->streams) || c->close.lost_memory) {
         skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);
         return;

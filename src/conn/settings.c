@@ -37,6 +37,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .keepalive_intvl_ns = time_or(c->keepalive_intvl_ns, 10 * SKUA_SEC),
         .time_wait_ns = c->time_wait_ns,
         .close_timeout_ns = time_or(c->close_timeout_ns, 30 * SKUA_SEC),
+        .fin_wait2_timeout_ns = time_or(c->fin_wait2_timeout_ns, 60 * SKUA_SEC),
         .max_recv_window = count_or(c->max_recv_window, UINT64_C(64) << 20),
         .max_stream_window = count_or(c->max_stream_window, UINT64_C(32) << 20),
         .max_send_buffer = count_or(c->max_send_buffer, UINT64_C(32) << 20),
@@ -67,7 +68,9 @@ static bool is_equal(const struct skua_settings *a, const struct skua_settings *
     return a->idle_timeout_ns == b->idle_timeout_ns && a->user_timeout_ns == b->user_timeout_ns &&
            a->keepalive_time_ns == b->keepalive_time_ns &&
            a->keepalive_intvl_ns == b->keepalive_intvl_ns && a->time_wait_ns == b->time_wait_ns &&
-           a->close_timeout_ns == b->close_timeout_ns && a->max_recv_window == b->max_recv_window &&
+           a->close_timeout_ns == b->close_timeout_ns &&
+           a->fin_wait2_timeout_ns == b->fin_wait2_timeout_ns &&
+           a->max_recv_window == b->max_recv_window &&
            a->max_stream_window == b->max_stream_window &&
            a->max_send_buffer == b->max_send_buffer && a->max_streams_bidi == b->max_streams_bidi &&
            a->max_streams_uni == b->max_streams_uni && a->keepalive_probes == b->keepalive_probes &&

@@ -16,7 +16,8 @@ struct skua_settings {
     skua_time keepalive_time_ns;    /* SKUA_NEVER = off */
     skua_time keepalive_intvl_ns;   /* between probes */
     skua_time time_wait_ns;         /* 0 = 3 PTO, at least 10 s */
-    skua_time close_timeout_ns;     /* from skua_conn_close to giving up */
+    skua_time close_timeout_ns;     /* from skua_conn_close to giving up; SKUA_NEVER = off */
+    skua_time fin_wait2_timeout_ns; /* in FIN_WAIT_2 after skua_conn_close; SKUA_NEVER = off */
     uint64_t max_recv_window;       /* bytes, whole connection */
     uint64_t max_stream_window;     /* bytes, one stream */
     uint64_t max_send_buffer;       /* bytes, one stream */

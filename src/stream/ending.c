@@ -75,6 +75,15 @@ void skua_streams_note_complete(struct skua_streams *streams)
     }
 }
 
+void skua_stream_refuse_rest(struct skua_stream *stream)
+{
+    struct skua_recv_side *recv = &stream->recv;
+    if (recv->state == SKUA_RECV_OPEN && !recv->stop_asked && recv->highest > recv->buf.read) {
+        recv->stop_asked = true;
+        skua_stream_mark(stream, SKUA_STREAM_SENDS_STOP);
+    }
+}
+
 void skua_streams_discard_all(struct skua_streams *streams)
 {
     streams->discarding = true;
@@ -82,6 +91,7 @@ void skua_streams_discard_all(struct skua_streams *streams)
     for (struct skua_stream *stream = skua_streams_next(streams, NULL); stream != NULL;
          stream = next) {
         next = skua_streams_next(streams, stream);
+        skua_stream_refuse_rest(stream);
         if (stream->announced) {
             skua_stream_throw_away(stream);
         } else {

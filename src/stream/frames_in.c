@@ -54,6 +54,9 @@ static enum skua_code take(struct skua_stream *stream, const struct skua_stream_
     }
     if (recv->unwanted) {
         skua_stream_credit(stream, recv->highest);
+        if (streams->discarding) {
+            skua_stream_refuse_rest(stream);
+        }
     }
     if (recv->buf.end == recv->final) {
         skua_stream_recv_done(stream);

@@ -74,6 +74,10 @@ void skua_stream_send_done(struct skua_stream *stream);
 /* Takes back credit up to the stream's offset `consumed`, for stream and connection. */
 void skua_stream_credit(struct skua_stream *stream, uint64_t consumed);
 /* Nobody will read: what is there and what comes is thrown away. */
+/* The application has closed the connection and will not read what has come on this stream, and may
+ * come: the peer should stop (RFC 2525 §2.17 in spirit: TCP says so by a RST). Only where bytes are
+ * lost: the end of a stream that was read may just be on its way. */
+void skua_stream_refuse_rest(struct skua_stream *stream);
 void skua_stream_throw_away(struct skua_stream *stream);
 /* Every byte up to the final size is there. */
 void skua_stream_recv_done(struct skua_stream *stream);

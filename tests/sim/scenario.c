@@ -256,6 +256,7 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         c->plan.end_at = 0;
     }
     c->config.close_timeout_ns = 600 * SKUA_SEC; /* slow readers are welcome */
+    c->config.fin_wait2_timeout_ns = 600 * SKUA_SEC;
     if (sim_rng_chance(rng, 100000)) {
         c->config.max_recv_window = sim_rng_log(rng, 2000, 100000) * s->scale;
         c->config.max_stream_window = sim_rng_log(rng, 1000, 100000) * s->scale;
@@ -314,6 +315,7 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
     struct sim_rng *rng = &s->w->rng;
     struct skua_listen_config c = SKUA_LISTEN_CONFIG_INIT;
     c.conn.close_timeout_ns = 600 * SKUA_SEC;
+    c.conn.fin_wait2_timeout_ns = 600 * SKUA_SEC;
     c.conn.psk = psk ? secret : NULL;
     c.conn.label = label;
     c.backlog = sim_rng_chance(rng, 200000) ? 1 : 0;

@@ -18,6 +18,7 @@ static void zero_means_the_documented_default(void **state)
         assert_int_equal(s.keepalive_probes, 5);
         assert_int_equal(s.syn_retries, 5);
         assert_int_equal(s.close_timeout_ns, 30 * SKUA_SEC);
+        assert_int_equal(s.fin_wait2_timeout_ns, 60 * SKUA_SEC);
         assert_int_equal(s.time_wait_ns, 0); /* 3 PTO: not known yet */
         assert_int_equal(s.max_recv_window, 64 << 20);
         assert_int_equal(s.max_stream_window, 32 << 20);
@@ -52,6 +53,7 @@ static void keeps_what_is_asked_for(void **state)
     config.max_streams_uni = 3;
     config.time_wait_ns = 9;
     config.close_timeout_ns = SKUA_NEVER;
+    config.fin_wait2_timeout_ns = 11;
     struct skua_settings s;
     assert_int_equal(skua_settings_resolve(&s, &config), SKUA_OK);
     assert_true(s.has_psk && s.has_server_key && s.ik);
@@ -60,6 +62,7 @@ static void keeps_what_is_asked_for(void **state)
     assert_string_equal(s.label, config.label);
     assert_true(s.idle_timeout_ns == SKUA_NEVER && s.user_timeout_ns == SKUA_NEVER);
     assert_true(s.close_timeout_ns == SKUA_NEVER);
+    assert_int_equal(s.fin_wait2_timeout_ns, 11);
     assert_int_equal(s.keepalive_time_ns, 5);
     assert_int_equal(s.keepalive_intvl_ns, 6);
     assert_int_equal(s.keepalive_probes, 7);

@@ -164,6 +164,49 @@ static void nobody_reads_any_more(void **state)
     table_flush(t);
 }
 
+/* A connection is closed: who writes to a stream whose bytes are thrown away is asked to stop,
+ * once; who had all of them read is not. */
+static void lost_bytes_are_told(void **state)
+{
+    struct table *t = *state;
+    struct skua_streams *s = &t->streams;
+    struct skua_stream *unread, *read, *ended;
+    uint8_t out[10];
+    size_t got;
+    assert_int_equal(table_data(t, SERVER_UNI(0), 0, 10, false), SKUA_CODE_NO_ERROR);
+    assert_int_equal(table_event(t, &unread), SKUA_EVENT_STREAM);
+    assert_int_equal(table_event(t, &unread), SKUA_EVENT_READABLE);
+    assert_int_equal(table_data(t, SERVER_UNI(1), 0, 10, false), SKUA_CODE_NO_ERROR);
+    assert_int_equal(table_event(t, &read), SKUA_EVENT_STREAM);
+    assert_int_equal(table_event(t, &read), SKUA_EVENT_READABLE);
+    assert_int_equal(skua_streams_read(read, out, 10, &got), SKUA_OK);
+    assert_int_equal(table_data(t, SERVER_UNI(2), 0, 10, true), SKUA_CODE_NO_ERROR);
+    assert_int_equal(table_event(t, &ended), SKUA_EVENT_STREAM);
+    assert_int_equal(table_event(t, &ended), SKUA_EVENT_READABLE);
+    skua_streams_discard_all(s);
+    assert_true((unread->sends & SKUA_STREAM_SENDS_STOP) != 0);
+    assert_true(unread->recv.stop_asked && unread->recv.code == 0);
+    assert_false(read->recv.stop_asked);
+    assert_false(ended->recv.stop_asked); /* it has nothing more to send */
+    table_flush(t);
+    assert_false((unread->sends & SKUA_STREAM_SENDS_STOP) != 0);
+    assert_int_equal(table_data(t, SERVER_UNI(0), 10, 5, false), SKUA_CODE_NO_ERROR);
+    assert_false((unread->sends & SKUA_STREAM_SENDS_STOP) != 0);
+    /* Its end, and a repeat, are no loss; more bytes are. */
+    assert_int_equal(table_data(t, SERVER_UNI(1), 0, 10, false), SKUA_CODE_NO_ERROR);
+    assert_false(read->recv.stop_asked);
+    assert_int_equal(table_data(t, SERVER_UNI(1), 10, 1, false), SKUA_CODE_NO_ERROR);
+    assert_true((read->sends & SKUA_STREAM_SENDS_STOP) != 0);
+    /* A stream that the peer opens now. */
+    assert_int_equal(table_data(t, SERVER_UNI(3), 0, 1, false), SKUA_CODE_NO_ERROR);
+    struct skua_stream *late = NULL;
+    while ((late = skua_streams_next(s, late)) != NULL && late->id != SERVER_UNI(3)) {
+    }
+    assert_non_null(late);
+    assert_true((late->sends & SKUA_STREAM_SENDS_STOP) != 0);
+    table_flush(t);
+}
+
 static void nothing_was_ever_sent(void **state)
 {
     struct table *t = *state;
@@ -187,6 +230,7 @@ int main(void)
         table_test(complete_when_every_byte_is_there),
         table_test(totals_that_contradict),
         table_test(nobody_reads_any_more),
+        table_test(lost_bytes_are_told),
         table_test(nothing_was_ever_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
