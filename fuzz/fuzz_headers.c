@@ -17,6 +17,7 @@ static void read_body(const uint8_t *data, size_t size, const struct skua_head *
     struct skua_syn syn;
     struct skua_syn_ack syn_ack;
     struct skua_confirm confirm;
+    struct skua_retry retry;
     struct skua_refuse refuse;
     struct skua_versions versions;
     switch (head->type) {
@@ -38,6 +39,14 @@ static void read_body(const uint8_t *data, size_t size, const struct skua_head *
             within(data + confirm.pn_offset, SKUA_PN_LEN + SKUA_SAMPLE_LEN, data, size);
         }
         break;
+    case SKUA_PACKET_RETRY:
+        if (skua_retry_read(data, size, head, &retry) == SKUA_VERDICT_OK) {
+            within(retry.token, retry.token_len, data, size);
+            SKUA_ASSERT(retry.token_len > 0 && retry.token + retry.token_len == retry.tag);
+            SKUA_ASSERT(retry.tag == data + retry.tag_offset);
+            within(retry.tag, SKUA_PACKET_TAG_LEN, data, size);
+        }
+        break;
     case SKUA_PACKET_REFUSE:
         if (skua_refuse_read(data, size, head, &refuse) == SKUA_VERDICT_OK) {
             SKUA_ASSERT(refuse.tag == data + refuse.tag_offset);
@@ -49,7 +58,6 @@ static void read_body(const uint8_t *data, size_t size, const struct skua_head *
             SKUA_ASSERT(versions.count >= 1 && versions.count <= SKUA_VERSIONS_MAX);
         }
         break;
-    case SKUA_PACKET_RETRY:
     case SKUA_PACKET_DATA:
         break;
     }

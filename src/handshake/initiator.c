@@ -262,11 +262,19 @@ static bool answers(const struct skua_initiator *initiator, const uint8_t *data,
     return skua_tag_equal(expected, tag);
 }
 
+/* A copy that was late: the SYN holds this token already. */
+static bool is_known(const struct skua_initiator *initiator, const struct skua_retry *retry)
+{
+    return initiator->token_len == retry->token_len &&
+           memcmp(initiator->token, retry->token, retry->token_len) == 0;
+}
+
 enum skua_verdict skua_initiator_on_retry(struct skua_initiator *initiator, const uint8_t *data,
                                           const struct skua_head *head,
                                           const struct skua_retry *retry)
 {
     if (!initiator->retry_open || initiator->retries >= SKUA_RETRIES_MAX ||
+        is_known(initiator, retry) ||
         !answers(initiator, data, head, retry->tag, retry->tag_offset)) {
         return SKUA_VERDICT_BAD_RETRY;
     }

@@ -103,8 +103,8 @@ enum skua_verdict skua_initiator_on_syn_ack(struct skua_initiator *initiator,
                                             struct skua_handshake_result *result);
 
 /* Takes a RETRY: OK (the SYN now holds its token, and is to be sent again at once) or BAD_RETRY.
- * `data` is the datagram. One is taken for each SYN sent, and SKUA_RETRIES_MAX in all. Only in
- * SYN_SENT. */
+ * `data` is the datagram. One is taken for each SYN sent, none with the token that the SYN holds
+ * already, and SKUA_RETRIES_MAX in all. Only in SYN_SENT. */
 enum skua_verdict skua_initiator_on_retry(struct skua_initiator *initiator, const uint8_t *data,
                                           const struct skua_head *head,
                                           const struct skua_retry *retry);

@@ -101,6 +101,7 @@ struct sim_conn {
     bool exported;
     bool established, accepted, shut, closed, aborted, over, finished;
     bool may_fail;                   /* any end is right: timeouts, wrong keys */
+    bool may_overflow;               /* the listener refuses where its accept queue is full */
     enum skua_err expected;          /* where it must fail: why; SKUA_OK = orderly */
     enum skua_err error;             /* how it ended */
     skua_time finished_at;           /* when all that the peer sent was there */
@@ -146,8 +147,10 @@ void sim_stream_work(struct sim_stream *stream);
 void sim_stream_queue(struct sim_stream *stream, bool read, bool write);
 void sim_stream_open_more(struct sim_conn *conn);
 void sim_stream_end_sending(struct sim_conn *conn); /* shutdown or close was called */
-void sim_stream_close_all(struct sim_conn *conn);   /* gives up every handle */
-void sim_stream_drop(struct sim_conn *conn);        /* handles are stale, loans are over */
+/* It was: streams that had only waited for it are done. */
+void sim_stream_ended(struct sim_conn *conn);
+void sim_stream_close_all(struct sim_conn *conn); /* gives up every handle */
+void sim_stream_drop(struct sim_conn *conn);      /* handles are stale, loans are over */
 bool sim_stream_sent(const struct sim_stream *stream);
 bool sim_stream_received(const struct sim_stream *stream);
 void sim_conn_check(struct sim_conn *conn);

@@ -231,6 +231,15 @@ void sim_stream_end_sending(struct sim_conn *c)
     }
 }
 
+void sim_stream_ended(struct sim_conn *c)
+{
+    for (struct sim_stream *s = c->streams; s != NULL; s = s->next) {
+        if (!s->done && !s->closed) {
+            progressed(s);
+        }
+    }
+}
+
 void sim_stream_close_all(struct sim_conn *c)
 {
     for (struct sim_stream *s = c->streams; s != NULL; s = s->next) {

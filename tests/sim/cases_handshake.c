@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cases.h"
-#include "wire/header.h"
 
 static const uint8_t secret[SKUA_PSK_LEN] = {1, 2, 3};
 
@@ -255,73 +254,6 @@ void case_accept_queue(const char *name)
     SIM_CHECK(p.w, p.client.events[SKUA_EVENT_CLOSED] == 0);
     SIM_CHECK(p.w, skua_endpoint_unlisten(p.server.host->ep) == SKUA_OK);
     pair_until(&p, SEC(40), p.client.events[SKUA_EVENT_CLOSED] == GUESTS);
-    pair_end(&p);
-}
-
-/* The first datagram that a client sends. */
-static uint8_t sample[1200];
-static size_t sample_len;
-
-static bool keep_sample(void *arg, const struct sim_datagram *d, uint64_t index, skua_time now)
-{
-    (void)arg;
-    (void)now;
-    if (index == 0 && d->len <= sizeof sample) {
-        memcpy(sample, d->bytes, d->len);
-        sample_len = d->len;
-    }
-    return false;
-}
-
-/* SYNs from everywhere, and no RETRY: the queue is bounded, and so is the memory; whoever means it
- * gets in. */
-void case_syn_flood(const char *name)
-{
-    struct pair p;
-    pair_init(&p, name, NULL);
-    struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
-    listen.syn_backlog = 100;
-    listen.retry = SKUA_RETRY_NEVER;
-    pair_listen(&p, &listen);
-    /* A SYN to copy. */
-    sim_link_between(p.client.host, p.server.host)->drop = keep_sample;
-    pair_dial(&p, NULL);
-    pair_run(&p, MS(100));
-    SIM_CHECK(p.w, p.server.events[SKUA_EVENT_INCOMING] == 1);
-    struct sim_rng rng = sim_rng_split(5, 5);
-    SIM_CHECK(p.w, sample_len == sizeof sample);
-    struct skua_addr to = sim_addr(p.server.host, 0);
-    for (unsigned i = 0; i < 5000; i++) {
-        uint8_t *syn = sample;
-        for (size_t k = 6; k < 60; k++) { /* ids and `e`, behind lengths and the pattern */
-            if (k < 14 || (k > 14 && k < 23) || k >= 28) {
-                syn[k] = (uint8_t)sim_rng_next(&rng);
-            }
-        }
-        struct skua_addr from = {.family = SKUA_FAMILY_IPV4,
-                                 .port = (uint16_t)(1024 + i),
-                                 .ip = {192, 0, 2, (uint8_t)i}};
-        sim_inject(p.server.host, &from, &to, syn, sizeof sample, p.w->now + i * SKUA_MSEC / 10);
-    }
-    uint64_t before = p.server.host->heap.used;
-    skua_time start = p.w->now;
-    unsigned tries = 0;
-    uint64_t most = 0;
-    while (p.w->now < start + MS(600)) {
-        pair_run(&p, MS(50));
-        struct skua_endpoint_stats stats;
-        skua_endpoint_stats(p.server.host->ep, &stats);
-        SIM_CHECK(p.w, stats.half_open <= 100);
-        most = stats.half_open > most ? stats.half_open : most;
-        SIM_CHECK(p.w, stats.memory <= before + 100 * 1024);
-        if (tries++ == 4) {
-            pair_dial(&p, NULL);
-        }
-    }
-    SIM_CHECK(p.w, most == 100);
-    pair_until(&p, SEC(70), p.server.events[SKUA_EVENT_INCOMING] == 2);
-    SIM_CHECK(p.w, skua_endpoint_unlisten(p.server.host->ep) == SKUA_OK);
-    pair_until(&p, SEC(70), p.client.events[SKUA_EVENT_CLOSED] == 2);
     pair_end(&p);
 }
 

@@ -13,6 +13,7 @@
 #include "app.h"
 #include "base/assert.h"
 #include "base/time.h"
+#include "siege.h"
 
 /* Repeats back off to 31 s for a SYN; whatever was lost last before the healing is sent again after
  * that. */
@@ -25,6 +26,7 @@ struct scenario {
     struct sim_app *app;
     struct sim_host *server;
     struct sim_link_config link;
+    struct sim_siege siege;
     skua_time rtt;
     skua_time heal_at;
     skua_time patience;
@@ -58,7 +60,7 @@ static void draw_link(struct scenario *s, enum sim_class class)
         c->queue = c->queue < 20000 ? 20000 : c->queue;
     }
     if (sim_rng_chance(rng, 300000)) {
-        c->mtu = (uint32_t)sim_rng_between(rng, 1200, 9000);
+        c->mtu = (uint32_t)sim_rng_between(rng, s->siege.least_mtu, 9000);
     } else if (sim_rng_chance(rng, 800000)) {
         c->mtu = 1472;
     }
@@ -110,7 +112,7 @@ static struct sim_host_config draw_host(struct scenario *s)
         .suites = sim_rng_chance(rng, 800000) ? SKUA_SUITE_CHACHA20_POLY1305 : 0,
     };
     if (sim_rng_chance(rng, 100000)) {
-        c.interface_mtu = (uint32_t)sim_rng_between(rng, 1200, 3000);
+        c.interface_mtu = (uint32_t)sim_rng_between(rng, s->siege.least_mtu, 3000);
     }
     if (sim_rng_chance(rng, 200000)) {
         c.max_udp_payload = (uint16_t)sim_rng_between(rng, 1200, 9000);
@@ -152,9 +154,6 @@ static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
     if (p.size_max / p.chunk_max > 200) {
         p.chunk_max = p.size_max / 200 + 1;
     }
-    if (p.size_max / p.read_max > 200) {
-        p.read_max = p.size_max / 200 + 1;
-    }
     if (sim_rng_chance(rng, 300000)) {
         p.datagrams = (uint32_t)sim_rng_log(rng, 1, 2000);
         p.datagram_max = sim_rng_log(rng, 8, 65507);
@@ -171,6 +170,14 @@ static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
     }
     p.accept_after = maybe_time(rng, 200000, SKUA_USEC, SKUA_SEC);
     return p;
+}
+
+/* ... and what the other side writes is read in not much more pieces than it is written in. */
+static void bound_reads(struct sim_plan *reader, const struct sim_plan *writer)
+{
+    if (writer->size_max / reader->read_max > 200) {
+        reader->read_max = writer->size_max / 200 + 1;
+    }
 }
 
 /* How the two sides end, so that the connection comes to an end. */
@@ -226,6 +233,8 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         sim_app_conn(s->app, from, (unsigned)sim_rng_below(rng, SIM_SOCKETS_MAX - 1), s->server);
     c->plan = draw_plan(s, budget);
     c->peer_plan = draw_plan(s, budget);
+    bound_reads(&c->plan, &c->peer_plan);
+    bound_reads(&c->peer_plan, &c->plan);
     c->plan.early = sim_rng_chance(rng, 200000);
     draw_ends(s, c);
     memcpy(c->psk, secret, sizeof c->psk);
@@ -255,6 +264,12 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         c->expected = SKUA_ECONNREFUSED;
         c->plan.end_at = 0;
     }
+    if (s->siege.bans && from->index == 1 && c->expected == SKUA_OK) {
+        c->expected = SKUA_ECONNREFUSED;
+        c->plan.end_at = 0;
+    }
+    c->may_fail = c->may_fail || s->siege.shuts_out;
+    c->may_overflow = s->siege.abort_on_overflow;
     c->config.close_timeout_ns = 600 * SKUA_SEC; /* slow readers are welcome */
     c->config.fin_wait2_timeout_ns = 600 * SKUA_SEC;
     if (sim_rng_chance(rng, 100000)) {
@@ -296,7 +311,7 @@ static void change(void *arg)
         struct sim_link_config *c = &s->w->link[i][i == 0 ? 1 : 0].config;
         c->delay = c->delay / 2 + sim_rng_below(rng, c->delay + 1);
         if (c->mtu != 0 && sim_rng_chance(rng, 400000)) {
-            c->mtu = (uint32_t)sim_rng_between(rng, 1200, 3000);
+            c->mtu = (uint32_t)sim_rng_between(rng, s->siege.least_mtu, 3000);
         }
         if (c->rate != 0 && sim_rng_chance(rng, 400000)) {
             c->rate = c->rate / 2 + sim_rng_below(rng, c->rate);
@@ -318,7 +333,7 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
     c.conn.fin_wait2_timeout_ns = 600 * SKUA_SEC;
     c.conn.psk = psk ? secret : NULL;
     c.conn.label = label;
-    c.backlog = sim_rng_chance(rng, 200000) ? 1 : 0;
+    sim_siege_listen(&s->siege, &c);
     if (sim_rng_chance(rng, 100000)) {
         c.conn.max_recv_window = sim_rng_log(rng, 2000, 100000) * s->scale;
         c.conn.max_stream_window = sim_rng_log(rng, 1000, 100000) * s->scale;
@@ -352,6 +367,7 @@ static void draw(struct scenario *s, enum sim_class class)
 {
     struct sim_world *w = s->w;
     struct sim_rng *rng = &w->rng;
+    sim_siege_draw(&s->siege, rng);
     draw_link(s, class);
     draw_faults(s, class);
     unsigned clients = sim_rng_chance(rng, 300000) ? 2 : 1;
@@ -376,7 +392,9 @@ static void draw(struct scenario *s, enum sim_class class)
     }
     bool psk = sim_rng_chance(rng, 100000);
     const char *label = sim_rng_chance(rng, 500000) ? "" : "sim";
+    s->siege.banned = *skua_endpoint_key(w->host[1].ep);
     listen_at_server(s, psk, secret, label);
+    sim_siege_start(&s->siege, s->server);
     uint64_t most = class == SIM_LARGE ? UINT64_C(40) << 20 : UINT64_C(1) << 20;
     uint64_t bytes =
         class == SIM_LARGE ? sim_rng_between(rng, most / 8, most) : sim_rng_log(rng, 4096, most);
@@ -424,6 +442,7 @@ static void finish(struct scenario *s)
         /* Tables do not shrink, and some blocks wait for the next connection. */
         SIM_CHECK(w, stats.memory <= w->host[i].oracle.memory_base + (UINT64_C(5) << 18));
     }
+    sim_siege_count(s->server, w->counts);
     sim_app_verify(s->app);
 }
 

@@ -1,8 +1,19 @@
 # The simulator as a library: for the tests here and for fuzz/sim.cmake.
 if(NOT TARGET skua_simulator)
   set(dir ${CMAKE_CURRENT_LIST_DIR})
-  add_library(skua_simulator OBJECT ${dir}/app.c ${dir}/app_datagram.c ${dir}/app_stream.c ${dir}/heap.c ${dir}/link.c ${dir}/nat.c
-    ${dir}/oracle.c ${dir}/pair.c ${dir}/scenario.c ${dir}/world.c)
+  add_library(skua_simulator OBJECT
+    ${dir}/app.c
+    ${dir}/app_datagram.c
+    ${dir}/app_stream.c
+    ${dir}/flood.c
+    ${dir}/heap.c
+    ${dir}/link.c
+    ${dir}/nat.c
+    ${dir}/oracle.c
+    ${dir}/pair.c
+    ${dir}/scenario.c
+    ${dir}/siege.c
+    ${dir}/world.c)
   target_link_libraries(skua_simulator PRIVATE skua_flags PUBLIC PkgConfig::SODIUM)
   target_include_directories(skua_simulator PUBLIC ${dir} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_compile_definitions(skua_simulator PUBLIC _DEFAULT_SOURCE)

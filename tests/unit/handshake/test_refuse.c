@@ -167,6 +167,7 @@ static void retries_are_counted(void **state)
     assert_int_equal(view_retry(&p, one, one_len), SKUA_VERDICT_OK);
     assert_int_equal(view_retry(&p, two, two_len), SKUA_VERDICT_BAD_RETRY);
     assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN + 15);
+    assert_int_equal(view_retry(&p, one, one_len), SKUA_VERDICT_BAD_RETRY); /* a late copy */
     assert_int_equal(view_retry(&p, two, two_len), SKUA_VERDICT_OK);
     assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN + 7);
     assert_memory_equal(sent + 25, "another", 7);
