@@ -264,7 +264,7 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         c->expected = SKUA_ECONNREFUSED;
         c->plan.end_at = 0;
     }
-    if (s->siege.bans && from->index == 1 && c->expected == SKUA_OK) {
+    if (s->siege.bans && from->index == 1 && c->expected == SKUA_OK && !rendezvous) {
         c->expected = SKUA_ECONNREFUSED;
         c->plan.end_at = 0;
     }
