@@ -597,6 +597,19 @@ SKUA_API enum skua_err skua_stream_open(struct skua_endpoint *ep, skua_conn conn
  * after an own reset, SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_stream_write(struct skua_endpoint *ep, skua_stream stream,
                                          const void *data, size_t len, size_t *written);
+/* As write. With SKUA_MORE, more will follow soon: what does not fill a packet is held back, to
+ * leave together with it. Without it (and by skua_stream_write) everything leaves at once, whatever
+ * waits included. What is held back leaves when it fills packets, with the first write without
+ * SKUA_MORE, by skua_stream_cork(..., false), when the stream is finished (shutdown and close
+ * included), or when its buffer is full; by no timer. SKUA_EINVAL for other flags. */
+enum { SKUA_MORE = 1 };
+SKUA_API enum skua_err skua_stream_write_flags(struct skua_endpoint *ep, skua_stream stream,
+                                               const void *data, size_t len, unsigned flags,
+                                               size_t *written);
+/* Corked, a stream takes every write and lend as if with SKUA_MORE, until it is uncorked: then what
+ * is held back leaves. Unlike TCP_CORK this has no time limit. What was written before may leave
+ * without waiting. SKUA_ESTATE on the peer's unidirectional streams. */
+SKUA_API enum skua_err skua_stream_cork(struct skua_endpoint *ep, skua_stream stream, bool corked);
 /* As write, without a copy: all of `data` is taken or nothing, and it must stay unchanged and
  * mapped until an ACKED event with an offset at or beyond its end, or until CLOSED, or until
  * STOPPED was reported or skua_stream_reset called. Errors as write: after SKUA_EAGAIN, WRITABLE

@@ -56,7 +56,6 @@ static void init_streams(struct skua_connection *c)
         .max_streams_bidi = c->settings->max_streams_bidi,
         .max_streams_uni = c->settings->max_streams_uni,
         .send_limit = UINT64_C(128) << 10,
-        .owner = c,
     };
     skua_streams_init(&c->streams, &config);
 }
@@ -155,6 +154,7 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
             skua_time_min(c->life.idle_timeout_ns, peer->max_idle_timeout_ms * SKUA_MSEC);
     }
     skua_streams_set_peer_limits(&c->streams, peer);
+    skua_streams_set_packet_room(&c->streams, (uint32_t)skua_tx_room(c));
 }
 
 void skua_conn_set_peer_token(struct skua_connection *c, const uint8_t token[SKUA_RESET_TOKEN_LEN])
@@ -177,6 +177,7 @@ void skua_conn_confirm(struct skua_connection *c)
     skua_keys_on_confirmed(&c->keys);
     skua_pmtud_start(&c->pmtud, c->peer_max_udp_payload);
     skua_dial_free(c);
+    skua_streams_set_packet_room(&c->streams, (uint32_t)skua_tx_room(c)); /* no message 3 */
 }
 
 void skua_connection_free(struct skua_connection *c)

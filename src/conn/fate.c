@@ -49,6 +49,7 @@ static void record_lost(struct skua_connection *c, const struct skua_record *rec
 void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now)
 {
     skua_cc_on_mtu(&c->cc, c->pmtud.mtu);
+    skua_streams_set_packet_room(&c->streams, (uint32_t)skua_tx_room(c));
     skua_conn_trace(c, SKUA_TRACE_MTU, SKUA_TRACE_ARGS(old, c->pmtud.mtu), now);
 }
 

@@ -4,7 +4,7 @@
 
 static struct skua_connection *conn_of(const struct skua_stream *stream)
 {
-    return stream->streams->owner;
+    return SKUA_CONTAINER_OF(stream->streams, struct skua_connection, streams);
 }
 
 /* After an operation that may have to be sent or reported. */
@@ -60,6 +60,29 @@ enum skua_err skua_stream_write(struct skua_endpoint *ep, skua_stream handle, co
         return SKUA_ECLOSED;
     }
     return done(stream, skua_streams_write(stream, data, len, written));
+}
+
+enum skua_err skua_stream_write_flags(struct skua_endpoint *ep, skua_stream handle,
+                                      const void *data, size_t len, unsigned flags, size_t *written)
+{
+    *written = 0;
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL || sendable(stream) != SKUA_OK) {
+        return SKUA_ECLOSED;
+    }
+    if (flags > SKUA_MORE) {
+        return SKUA_EINVAL;
+    }
+    return done(stream, skua_streams_write_more(stream, data, len, flags == SKUA_MORE, written));
+}
+
+enum skua_err skua_stream_cork(struct skua_endpoint *ep, skua_stream handle, bool corked)
+{
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL || sendable(stream) != SKUA_OK) {
+        return SKUA_ECLOSED;
+    }
+    return done(stream, skua_streams_cork(stream, corked));
 }
 
 enum skua_err skua_stream_lend(struct skua_endpoint *ep, skua_stream handle, const void *data,

@@ -54,8 +54,19 @@ static uint64_t room_of(const struct skua_stream *stream)
     return room < SKUA_VARINT_MAX - buf->end ? room : SKUA_VARINT_MAX - buf->end;
 }
 
-enum skua_err skua_streams_write(struct skua_stream *stream, const void *data, size_t len,
-                                 size_t *written)
+/* Bytes from offset `start` on were added. Do they wait until they fill a packet? They join what
+ * waits already, and leave with what does not. Where the buffer took only a part of them nothing
+ * can join any more. */
+static void note_written(struct skua_stream *stream, uint64_t start, bool more, bool all)
+{
+    struct skua_send_side *send = &stream->send;
+    stream->streams->send_buffered += send->buf.end - start;
+    send->gathers = all && (more || send->corked) && (send->gathers || send->buf.next == start);
+    skua_stream_update(stream);
+}
+
+enum skua_err skua_streams_write_more(struct skua_stream *stream, const void *data, size_t len,
+                                      bool more, size_t *written)
 {
     struct skua_send_side *send = &stream->send;
     *written = 0;
@@ -65,15 +76,11 @@ enum skua_err skua_streams_write(struct skua_stream *stream, const void *data, s
     }
     uint64_t room = room_of(stream);
     size_t n = room < len ? (size_t)room : len;
-    if (n < len) {
-        send->wants_room = true;
-    }
-    if (n == 0) {
-        return SKUA_EAGAIN;
-    }
-    err = skua_send_buf_write(&send->buf, &stream->streams->mem, data, n, written);
-    stream->streams->send_buffered += *written;
-    skua_stream_update(stream);
+    uint64_t start = send->buf.end;
+    send->wants_room = send->wants_room || n < len;
+    err = n == 0 ? SKUA_EAGAIN
+                 : skua_send_buf_write(&send->buf, &stream->streams->mem, data, n, written);
+    note_written(stream, start, more, *written == len);
     return *written != 0 ? SKUA_OK : err;
 }
 
@@ -84,20 +91,35 @@ enum skua_err skua_streams_lend(struct skua_stream *stream, const void *data, si
     if (err != SKUA_OK || len == 0) {
         return err;
     }
+    uint64_t start = send->buf.end;
     if (room_of(stream) == 0) {
         send->wants_room = true;
+        note_written(stream, start, false, false);
         return SKUA_EAGAIN;
     }
-    if (len > SKUA_VARINT_MAX - send->buf.end) {
+    if (len > SKUA_VARINT_MAX - start) {
         return SKUA_EINVAL;
     }
     err = skua_send_buf_lend(&send->buf, &stream->streams->mem, data, len);
     if (err == SKUA_OK) {
         send->lent = true;
-        stream->streams->send_buffered += len;
-        skua_stream_update(stream);
+        note_written(stream, start, false, true);
     }
     return err;
+}
+
+enum skua_err skua_streams_cork(struct skua_stream *stream, bool corked)
+{
+    struct skua_send_side *send = &stream->send;
+    if (send->state == SKUA_SEND_NONE) {
+        return SKUA_ESTATE;
+    }
+    send->corked = corked;
+    if (!corked) {
+        send->gathers = false;
+        skua_stream_update(stream);
+    }
+    return SKUA_OK;
 }
 
 enum skua_err skua_streams_finish(struct skua_stream *stream)

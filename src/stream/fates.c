@@ -170,3 +170,17 @@ void skua_streams_set_send_limit(struct skua_streams *streams, uint64_t bytes)
 {
     streams->send_limit = bytes;
 }
+
+void skua_streams_set_packet_room(struct skua_streams *streams, uint32_t bytes)
+{
+    if (bytes == streams->packet_room) {
+        return;
+    }
+    streams->packet_room = bytes;
+    for (struct skua_stream *stream = skua_streams_next(streams, NULL); stream != NULL;
+         stream = skua_streams_next(streams, stream)) {
+        if (stream->send.gathers) {
+            skua_stream_update(stream);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "stream/stream.h"
+#include "stream/streams.h"
 
 /* Ranks, the heaps' order: urgency in the highest bits; below it a stream's place in the order of
  * ids, or, behind all of those, the one place that incremental streams share: in heaps of this kind
@@ -124,9 +124,19 @@ static bool wants_again(const struct skua_send_side *send)
            (!send->fin_sent || send->fin_lost);
 }
 
-static enum skua_sched_class class_of(const struct skua_send_side *send)
+/* Would what was gathered fill a packet? */
+static bool fills_packet(const struct skua_stream *stream)
 {
-    if (send->buf.next == send->buf.end) {
+    const struct skua_send_buf *buf = &stream->send.buf;
+    uint64_t bytes = buf->end - buf->next;
+    size_t header = skua_stream_frame_header_len(stream->id, buf->next, 0, true);
+    return header + bytes >= stream->streams->packet_room;
+}
+
+static enum skua_sched_class class_of(const struct skua_stream *stream)
+{
+    const struct skua_send_side *send = &stream->send;
+    if (send->buf.next == send->buf.end || (send->gathers && !fills_packet(stream))) {
         return SKUA_SCHED_NOTHING;
     }
     return send->limit > send->buf.next ? SKUA_SCHED_FRESH : SKUA_SCHED_STARVED;
@@ -136,7 +146,7 @@ void skua_sched_update(struct skua_sched *sched, struct skua_stream *stream)
 {
     struct skua_send_side *send = &stream->send;
     bool sending = is_sending(stream);
-    enum skua_sched_class class = sending ? class_of(send) : SKUA_SCHED_NOTHING;
+    enum skua_sched_class class = sending ? class_of(stream) : SKUA_SCHED_NOTHING;
     if (class != stream->sched_class) {
         set_class(sched, stream, class);
     }
@@ -308,7 +318,7 @@ void skua_sched_check(const struct skua_sched *sched, const struct skua_stream *
     SKUA_ASSERT(stream->urgency <= SKUA_URGENCY_LAST);
     SKUA_ASSERT((stream->sched_class != SKUA_SCHED_NOTHING) == linked);
     SKUA_ASSERT(stream->sched_class ==
-                (is_sending(stream) ? class_of(&stream->send) : SKUA_SCHED_NOTHING));
+                (is_sending(stream) ? class_of(stream) : SKUA_SCHED_NOTHING));
     linked = is_ranked(stream) ? skua_timer_is_set(&stream->again.timer)
                                : skua_list_is_linked(&stream->again.node);
     SKUA_ASSERT(stream->sends_again == linked);

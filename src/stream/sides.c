@@ -37,6 +37,7 @@ void skua_stream_do_finish(struct skua_stream *stream)
     if (stream->send.state == SKUA_SEND_OPEN) {
         stream->send.state = SKUA_SEND_FINISHED;
         stream->send.wants_room = false;
+        stream->send.gathers = false;
         skua_stream_update(stream);
     }
 }

@@ -67,6 +67,8 @@ struct skua_send_side {
     bool wants_room;   /* a write was refused: WRITABLE is owed */
     bool lent;         /* memory was lent: ACKED is wanted */
     bool blocked_said; /* STREAM_DATA_BLOCKED for the present limit was sent */
+    bool corked;       /* the application holds small writes together */
+    bool gathers;      /* bytes from buf.next on are not sent before they fill a packet */
     uint32_t turn;     /* bytes sent since its turn began */
     uint64_t limit;    /* the peer's credit */
     uint64_t code;     /* of RESET_STREAM; after STOP_SENDING the same as there */

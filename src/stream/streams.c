@@ -15,7 +15,6 @@ void skua_streams_init(struct skua_streams *streams, const struct skua_streams_c
 {
     SKUA_ASSERT(config->blocks->block_size == SKUA_STREAM_BLOCK);
     memset(streams, 0, sizeof *streams);
-    streams->owner = config->owner;
     streams->mem.heap = config->heap;
     streams->mem.blocks = config->blocks;
     skua_nummap_init(&streams->table, config->heap, config->hash_key);

@@ -55,7 +55,6 @@ struct skua_streams_config {
     uint32_t max_streams_bidi;   /* the peer's, open at a time; as in our transport parameters */
     uint32_t max_streams_uni;
     uint64_t send_limit; /* most that a stream keeps of written bytes, first value */
-    void *owner;         /* the connection; not looked at */
 };
 
 /* Streams of one direction (bidirectional or unidirectional), by who opened them. */
@@ -83,9 +82,8 @@ enum skua_streams_control {
     SKUA_STREAMS_SENDS_BLOCKED_UNI = 32
 };
 
-/* Members are private to this floor, but for `owner`. */
+/* Members are private to this floor. */
 struct skua_streams {
-    void *owner; /* the connection */
     struct skua_stream_mem mem;
     struct skua_nummap table; /* living streams by id; empty where they are few enough to walk */
     struct skua_stream *last; /* the one looked up last, or NULL */
@@ -121,6 +119,7 @@ struct skua_streams {
     uint64_t delivered;        /* bytes that the application has read */
     uint64_t given_up;         /* of `arrived`, what a reset said will not come */
     uint64_t peer_total;       /* sum of final sizes in the peer's FIN */
+    uint32_t packet_room;      /* bytes for frames in a full packet */
 };
 
 /* --- life --- */
@@ -210,6 +209,10 @@ void skua_streams_on_lost(struct skua_streams *streams, const struct skua_record
 /* How many bytes a stream keeps of what was written; conn/ lets it follow the congestion window. */
 void skua_streams_set_send_limit(struct skua_streams *streams, uint64_t bytes);
 
+/* Bytes for frames in a full packet as conn/ makes them now: what gathers under a cork waits to
+ * fill one. */
+void skua_streams_set_packet_room(struct skua_streams *streams, uint32_t bytes);
+
 /* Is the peer's credit (for data or streams) all that keeps something from being sent? While this
  * is so and nothing is in flight, repeat_blocked is to be called now and then: the update that
  * would end it may have been lost. */
@@ -223,8 +226,15 @@ void skua_streams_repeat_blocked(struct skua_streams *streams);
  * SKUA_ESTATE after finish_all, SKUA_ENOMEM. */
 enum skua_err skua_streams_open(struct skua_streams *streams, unsigned uni,
                                 struct skua_stream **out);
-enum skua_err skua_streams_write(struct skua_stream *stream, const void *data, size_t len,
-                                 size_t *written);
+/* `more`: the rest that fills no packet may wait for more (SKUA_MORE). */
+enum skua_err skua_streams_write_more(struct skua_stream *stream, const void *data, size_t len,
+                                      bool more, size_t *written);
+static inline enum skua_err skua_streams_write(struct skua_stream *stream, const void *data,
+                                               size_t len, size_t *written)
+{
+    return skua_streams_write_more(stream, data, len, false, written);
+}
+enum skua_err skua_streams_cork(struct skua_stream *stream, bool corked);
 /* Lends below 1 KiB are copied. */
 enum skua_err skua_streams_lend(struct skua_stream *stream, const void *data, size_t len);
 enum skua_err skua_streams_finish(struct skua_stream *stream);

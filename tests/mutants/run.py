@@ -165,8 +165,11 @@ def main():
     tree, build = options.build.resolve() / "tree", options.build.resolve() / "build"
     copy_tree(tree)
     configure(tree, build)
-    targets = programs(build)
     tests = list(dict.fromkeys(t for m in mutants for t in m.tests))
+    targets = programs(build)
+    if not targets.keys() >= set(tests):  # ctest names no program that has not been built
+        make(build, ["all"], options.jobs)
+        targets = programs(build)
     missing = [t for t in tests if t not in targets]
     if missing:
         fail(f"no such test: {', '.join(missing)}")

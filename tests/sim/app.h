@@ -31,6 +31,7 @@ struct sim_plan {
     uint32_t slow;               /* ppm of streams that are read slowly: `pause` between reads */
     uint32_t write_pause;        /* ppm per write */
     uint32_t prioritize;         /* ppm per write: the stream gets another priority */
+    uint32_t more;               /* ppm per write: with SKUA_MORE; the cork goes in or out */
     skua_time pause;
     uint32_t reset, stop;        /* ppm of sides given up half-way */
     uint32_t abandon;            /* ppm of streams whose handle is closed half-way */

@@ -304,7 +304,10 @@ static enum skua_err copy(struct sim_stream *s, size_t len)
     size_t n = 0;
     struct sim_app *app = s->conn->app;
     pattern(stream_key(s, s->conn->client), s->written, app->scratch, len);
-    enum skua_err err = skua_stream_write(s->conn->host->ep, s->handle, app->scratch, len, &n);
+    bool more = sim_rng_chance(&app->world->rng, s->conn->plan.more);
+    enum skua_err err = skua_stream_write_flags(s->conn->host->ep, s->handle, app->scratch, len,
+                                                more ? SKUA_MORE : 0, &n);
+    app->world->counts[SIM_COUNT_WRITE_MORE] += more;
     SIM_CHECK(app->world, n <= len && (err == SKUA_OK) == (n > 0));
     memset(app->scratch, 0xcc, len);
     s->written += n;
@@ -352,6 +355,15 @@ static void prioritize(struct sim_stream *s)
     }
 }
 
+static void cork(struct sim_stream *s)
+{
+    struct sim_world *w = s->conn->app->world;
+    bool corked = sim_rng_chance(&w->rng, 500000);
+    enum skua_err err = skua_stream_cork(s->conn->host->ep, s->handle, corked);
+    SIM_CHECK(w, err == SKUA_OK || err == SKUA_ECLOSED);
+    w->counts[SIM_COUNT_CORK]++;
+}
+
 static void do_write(struct sim_stream *s)
 {
     struct sim_conn *c = s->conn;
@@ -361,6 +373,9 @@ static void do_write(struct sim_stream *s)
     while (!sim_stream_sent(s) && s->written < limit) {
         if (sim_rng_chance(&w->rng, p->prioritize)) {
             prioritize(s);
+        }
+        if (sim_rng_chance(&w->rng, p->more)) {
+            cork(s);
         }
         uint64_t left = limit - s->written;
         size_t len = (size_t)sim_rng_between(&w->rng, 1, p->chunk_max < left ? p->chunk_max : left);

@@ -186,7 +186,9 @@ static void do_write(struct pair *p, unsigned me, struct app *app)
         bytes[i] = byte_of(app->id, me, app->wrote + i);
     }
     size_t written = 0;
-    enum skua_err err = skua_streams_write(app->stream, bytes, len, &written);
+    bool more = pick(p, 4) == 0;
+    enum skua_err err = skua_streams_write_more(app->stream, bytes, len, more, &written);
+    p->summary->gathered += app->stream->send.gathers;
     CHECK(written <= len && (err == SKUA_OK || written == 0));
     (void)ok(p, err);
     app->wrote += written;
@@ -330,6 +332,8 @@ static void act(struct pair *p, unsigned me, struct app *app)
         }
     } else if (what == 62) {
         do_close(p, me, app);
+    } else if (what == 63 && pick(p, 2) == 0) {
+        (void)skua_streams_cork(app->stream, pick(p, 2) == 0);
     } else if (what == 63) {
         /* Without memory it keeps the priority that it had. */
         enum skua_err err = skua_streams_set_priority(app->stream, pick(p, 8), pick(p, 2) == 0);
@@ -706,6 +710,7 @@ static void start(struct pair *p, const struct pair_options *options)
             .send_limit = 6000,
         };
         skua_streams_init(&p->side[me].streams, &config);
+        skua_streams_set_packet_room(&p->side[me].streams, MTU);
         p->side[me].totals_at = UINT64_MAX;
     }
 }
