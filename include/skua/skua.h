@@ -396,7 +396,8 @@ struct skua_event {
     void *user;          /* the connection's user pointer */
     void *stream_user;   /* the stream's user pointer, or NULL */
     uint64_t offset;     /* ACKED: every byte below this offset has been acknowledged */
-    enum skua_err error; /* CLOSED: why; SKUA_OK after an orderly close */
+    enum skua_err error; /* CLOSED: why; SKUA_OK after an orderly close. What codes of the peer's
+                            become: docs/protocol.md §14 */
     bool remote;         /* CLOSED: the peer ended it, by a RST, REFUSE or stateless RESET */
     bool application; /* CLOSED: `code` is the application's (skua_conn_abort), not the transport's
                        */

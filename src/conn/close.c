@@ -129,7 +129,10 @@ static enum skua_err error_of_rst(const struct skua_frame *f)
     case SKUA_CODE_OVERLOAD:
         return SKUA_ECONNREFUSED;
     case SKUA_CODE_NO_ERROR:
+    case SKUA_CODE_INTERNAL: /* the peer's trouble, not ours */
         return SKUA_ECONNRESET;
+    case SKUA_CODE_AEAD_LIMIT:
+        return SKUA_ECRYPTO;
     case SKUA_CODE_DOWNGRADE:
         return SKUA_EVERSION;
     default:

@@ -55,7 +55,8 @@ struct skua_endpoint {
     bool abort_on_overflow; /* as in skua_listen_config */
     bool (*allow)(void *user, const struct skua_key *key, const struct skua_path *path);
     void *allow_user; /* both as in skua_listen_config */
-    bool served; /* it has listened: packets for ids of its own may be of a forgotten connection */
+    bool served;      /* it has listened, or met: packets for ids of its own may be of a forgotten
+                         connection */
     struct skua_settings *accept_settings; /* for accepted connections; NULL while not listening */
     void *accept_user;                     /* the application's pointer for them */
     uint32_t backlog;                      /* most connections not yet accepted */

@@ -41,6 +41,7 @@ enum skua_err skua_rendezvous_add(struct skua_endpoint *ep, struct skua_connecti
     }
     enum skua_err err = skua_idmap_put(&ep->meetings, key, sizeof key, c);
     c->meeting = err == SKUA_OK;
+    ep->served = true; /* it may become the one who accepts */
     return err;
 }
 

@@ -155,6 +155,8 @@ static void print_params(void)
     print_param((id), #name, "both", (text), thousands(preset));
 #include "wire/params.def"
 #undef SKUA_PARAM
+    print_param(SKUA_PARAM_RESET_TOKEN, "STATELESS_RESET_TOKEN", "server",
+                "16 bytes: the token of initial_scid", "none");
     print_param(SKUA_PARAM_INITIAL_SCID, "INITIAL_SCID", "server, required",
                 "the scid of its SYN_ACK, 8 to 16 bytes", "-");
     print_param(SKUA_PARAM_VERSIONS, "VERSIONS", "server", "u32 each, 1 or more, by preference",
@@ -210,13 +212,134 @@ static void print_states(void)
                  skua_state_name(SKUA_STATE_CLOSED));
 }
 
+/* --- what arrives in which state: the answers of tests/unit/conn/test_arrivals.c */
+
+enum { CLIENT, SERVER };
+
+enum arrival {
+#define SKUA_ARRIVAL(name, text) name,
+#include "arrivals.def"
+#undef SKUA_ARRIVAL
+    ARRIVALS
+};
+
+static const char *const arrival_texts[] = {
+#define SKUA_ARRIVAL(name, text) (text),
+#include "arrivals.def"
+#undef SKUA_ARRIVAL
+};
+
+static const struct {
+    int side;
+    enum skua_state state;
+} places[] = {
+#define SKUA_PLACE(side, state) {side, SKUA_STATE_##state},
+#include "arrivals.def"
+#undef SKUA_PLACE
+};
+
+static const struct outcome {
+    int side;
+    enum skua_state state;
+    enum arrival what;
+    enum skua_state after;
+    const char *answer, *verdict;
+} outcomes[] = {
+#define SKUA_OUTCOME(side, state, what, verdict, after, answer)                                    \
+    {side, SKUA_STATE_##state, what, SKUA_STATE_##after, answer, #verdict},
+#include "arrivals.def"
+#undef SKUA_OUTCOME
+};
+
+static const char *answer_text(const struct outcome *o)
+{
+    switch (o->answer[0]) {
+    case 'S':
+        return "SYN";
+    case 'A':
+        return "SYN_ACK";
+    case 'C':
+        return "CONFIRM";
+    case 'R':
+        return "REFUSE";
+    case 'D':
+        if (o->state == SKUA_STATE_TIME_WAIT) {
+            return "record";
+        }
+        if (strcmp(o->verdict, "PROTOCOL") == 0) {
+            return "RST";
+        }
+        return strcmp(o->verdict, "FORGOTTEN") == 0 ? "RESET" : "DATA";
+    default:
+        return "";
+    }
+}
+
+static void print_outcome(int side, enum skua_state state, enum arrival what)
+{
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+        const struct outcome *o = &outcomes[i];
+        if (o->side == side && o->state == state && o->what == what) {
+            bool moves = o->after != state;
+            const char *answer = answer_text(o);
+            (void)printf(" %s%s%s |", moves ? skua_state_name(o->after) : "",
+                         moves && answer[0] != '\0' ? ", " : "",
+                         !moves && answer[0] == '\0' ? "-" : answer);
+            return;
+        }
+    }
+    (void)printf(" |");
+}
+
+static void print_arrivals(int side)
+{
+    size_t columns = 0;
+    (void)printf("| arrives in |");
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (places[i].side == side) {
+            (void)printf(" %s |", skua_state_name(places[i].state));
+            columns++;
+        }
+    }
+    (void)printf("\n|---|");
+    for (size_t i = 0; i < columns; i++) {
+        (void)printf("---|");
+    }
+    for (int what = 0; what < ARRIVALS; what++) {
+        (void)printf("\n| %s |", arrival_texts[what]);
+        for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+            if (places[i].side == side) {
+                print_outcome(side, places[i].state, (enum arrival)what);
+            }
+        }
+    }
+    (void)printf("\n");
+}
+
+static void print_client(void)
+{
+    print_arrivals(CLIENT);
+}
+
+static void print_server(void)
+{
+    print_arrivals(SERVER);
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
 } tables[] = {
-    {"codes", print_codes},   {"errors", print_errors},     {"events", print_events},
-    {"frames", print_frames}, {"limits", print_limits},     {"params", print_params},
-    {"states", print_states}, {"verdicts", print_verdicts},
+    {"codes", print_codes},
+    {"errors", print_errors},
+    {"events", print_events},
+    {"frames", print_frames},
+    {"limits", print_limits},
+    {"params", print_params},
+    {"states", print_states},
+    {"verdicts", print_verdicts},
+    {"arrivals_client", print_client},
+    {"arrivals_server", print_server},
 };
 
 int main(int argc, char **argv)
