@@ -45,7 +45,7 @@ static void forge(struct attack *a, const uint8_t *frames, size_t len, uint64_t 
     }
     a->pn += leap;
     struct skua_writer w = skua_writer_of(packet, sizeof packet);
-    skua_data_header_write(&w, &c->peer_id, a->pn, skua_keys_tx_bit(&c->keys));
+    skua_data_header_write(&w, &c->ids.peer, a->pn, skua_keys_tx_bit(&c->keys));
     size_t header = skua_writer_len(&w);
     skua_writer_copy(&w, frames, len);
     SKUA_ASSERT(!w.failed);

@@ -222,7 +222,7 @@ struct skua_conn_config {
     const char *label;         /* application protocol, at most SKUA_LABEL_MAX bytes; both sides
                                   must have the same; copied; NULL = "" */
     skua_time idle_timeout_ns; /* silence that ends it, minimum of both sides; 0 = 30 s, SKUA_NEVER
-                                  = off */
+                                  = off. The peer is told at most 2^30 ms, 12 days */
     skua_time user_timeout_ns; /* how long sent data may stay unacknowledged (RFC 5482); 0 = 60 s,
                                   SKUA_NEVER = off */
     skua_time keepalive_time_ns;  /* quiet time before the first probe; 0 or SKUA_NEVER = off */

@@ -173,9 +173,10 @@ enum skua_err skua_table_put(struct skua_table *t, struct skua_table_key wanted,
         slot_at(t, index)->value = value;
         return SKUA_OK;
     }
-    /* At most three quarters full: two or three slots are looked at on the way. */
+    /* At most seven eighths full: in this order of slots some five are looked at on the way then,
+     * which are next to each other, and a search for what is not there ends as soon. */
     size_t slots = t->slots == NULL ? 0 : t->mask + 1;
-    if (t->count >= slots / 4 * 3 && !resize(t, slots == 0 ? SLOTS_MIN : slots * 2)) {
+    if (t->count >= slots - (slots + 7) / 8 && !resize(t, slots == 0 ? SLOTS_MIN : slots * 2)) {
         return SKUA_ENOMEM;
     }
     put_new(t, wanted, value);

@@ -35,11 +35,12 @@ static void become_over(struct skua_connection *c)
         c->close.farewell->pto_ns = skua_recovery_pto(&c->recovery);
     }
     skua_dial_free(c);
-    c->count.key_updates = (uint32_t)c->keys.updates;
+    c->count.key_updates = (uint32_t)c->keys.tx_phase;
     skua_keys_wipe(&c->keys, c->env->cache);
     skua_recovery_deinit(&c->recovery);
     skua_acks_deinit(&c->rx.acks);
     skua_replay_deinit(&c->rx.replay, &c->env->heap);
+    skua_ids_deinit(&c->ids, &c->env->heap);
     skua_conn_mark(c, SKUA_MARK_ENDED | SKUA_MARK_EVENT | SKUA_MARK_DEADLINE);
 }
 
@@ -162,7 +163,7 @@ bool skua_connection_reset(struct skua_connection *c, const struct skua_path *pa
                            const uint8_t token[SKUA_RESET_TOKEN_LEN], skua_time now)
 {
     if (c->close.ended || !skua_addr_equal(&path->remote, &c->path.remote) ||
-        !skua_reset_token_equal(token, c->peer_token)) {
+        !skua_reset_token_equal(token, c->ids.token)) {
         return false;
     }
     bool harmless = is_reset_no_loss(c);

@@ -17,7 +17,8 @@ void skua_conn_params(struct skua_transport_params *out, const struct skua_setti
     uint64_t stream = SKUA_STREAMS_INITIAL_STREAM_WINDOW;
     data = data < settings->max_recv_window ? data : settings->max_recv_window;
     stream = stream < settings->max_stream_window ? stream : settings->max_stream_window;
-    skua_time idle_ms = settings->idle_timeout_ns / SKUA_MSEC;
+    skua_time idle_ms =
+        skua_time_min(settings->idle_timeout_ns / SKUA_MSEC, SKUA_PARAM_IDLE_END - 1);
     out->max_idle_timeout_ms = settings->idle_timeout_ns == SKUA_NEVER ? 0 : idle_ms;
     out->initial_max_data = data;
     out->initial_max_stream_data_bidi_local = stream;
@@ -28,6 +29,7 @@ void skua_conn_params(struct skua_transport_params *out, const struct skua_setti
     out->max_udp_payload = max_udp_payload;
     /* No packet holds a larger frame than this. */
     out->max_datagram_frame_size = settings->datagram_buffer != 0 ? UINT16_MAX : 0;
+    out->active_id_limit = SKUA_LIMIT_ACTIVE_IDS;
 }
 
 void skua_conn_transition(struct skua_connection *c, enum skua_state_event event, skua_time now)
@@ -96,7 +98,7 @@ enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_
     if (c == NULL) {
         return SKUA_ENOMEM;
     }
-    c->own_id = *own_id;
+    skua_ids_init(&c->ids, own_id);
     c->accepted = true;
     enum skua_err err = skua_dial_start(c);
     if (err != SKUA_OK) {
@@ -117,8 +119,8 @@ enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_e
         return SKUA_ENOMEM;
     }
     c->user = args->user;
-    c->own_id = args->own_id;
-    c->peer_id = args->peer_id;
+    skua_ids_init(&c->ids, &args->own_id);
+    c->ids.peer = args->peer_id;
     skua_conn_derive(c, args->result, true);
     skua_conn_install(c, args->result);
     skua_conn_transition(c, SKUA_ON_CONFIRMED, now);
@@ -159,7 +161,7 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
 
 void skua_conn_set_peer_token(struct skua_connection *c, const uint8_t token[SKUA_RESET_TOKEN_LEN])
 {
-    memcpy(c->peer_token, token, sizeof c->peer_token);
+    memcpy(c->ids.token, token, sizeof c->ids.token);
     skua_conn_mark(c, SKUA_MARK_TOKEN);
 }
 
@@ -176,6 +178,8 @@ void skua_conn_confirm(struct skua_connection *c)
     c->recovery.confirmed = true;
     skua_keys_on_confirmed(&c->keys);
     skua_pmtud_start(&c->pmtud, c->peer_max_udp_payload);
+    skua_ids_on_confirmed(&c->ids);
+    skua_conn_mark(c, SKUA_MARK_IDS);
     skua_dial_free(c);
     skua_streams_set_packet_room(&c->streams, (uint32_t)skua_tx_room(c)); /* no message 3 */
 }
@@ -190,6 +194,7 @@ void skua_connection_free(struct skua_connection *c)
         skua_acks_deinit(&c->rx.acks);
         skua_replay_deinit(&c->rx.replay, heap);
     }
+    skua_ids_deinit(&c->ids, heap);
     skua_streams_deinit(&c->streams);
     skua_datagrams_free(c->datagrams);
     skua_list_remove(&c->outbox.node);

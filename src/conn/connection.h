@@ -36,13 +36,13 @@
 #include "crypto/reset.h"
 #include "handshake/initiator.h"
 #include "handshake/result.h"
+#include "path/ids.h"
 #include "path/pmtud.h"
 #include "recovery/acks.h"
 #include "recovery/recovery.h"
 #include "stream/datagrams.h"
 #include "stream/streams.h"
 #include "wire/header.h"
-#include "wire/id.h"
 
 /* Most frame records of one packet: one inline in the sent entry, the others in its overflow. */
 enum { SKUA_RECORDS_PER_PACKET = 16 };
@@ -171,12 +171,10 @@ struct skua_connection {
     uint16_t peer_max_udp_payload;   /* the peer's parameter */
     uint32_t events;                 /* bits 1 << enum skua_event_type */
     struct skua_settings *settings;  /* held; shared with others */
-    struct skua_id own_id;           /* dcid of packets to us */
-    struct skua_id peer_id;          /* dcid of packets to the peer */
     uint16_t peer_max_datagram;      /* the peer's max_datagram_frame_size; 0 = it takes none */
+    struct skua_ids ids;             /* connection ids of both directions */
     struct skua_path path;
-    uint8_t peer_token[SKUA_RESET_TOKEN_LEN]; /* reset token of `peer_id`; zeros = none */
-    uint64_t watched;            /* for the owner: by which it finds `peer_token`; 0 = not at all */
+    uint64_t watched;            /* for the owner: by which it finds `ids.token`; 0 = not at all */
     struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */
     struct skua_keys keys;
@@ -251,7 +249,7 @@ bool skua_connection_is_dead(const struct skua_connection *c);
 
 /* --- I/O --- */
 
-/* Takes a datagram whose dcid is `own_id`: any type but SYN. */
+/* Takes a datagram whose dcid is an own id: any type but SYN. */
 enum skua_verdict skua_connection_recv(struct skua_connection *c,
                                        const struct skua_arrival *arrival, skua_time now);
 /* A datagram from `path` that no key opens ends with `token`: true where that makes it the

@@ -47,6 +47,17 @@ void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fil
     }
 }
 
+void skua_control_ids(struct skua_connection *c, struct skua_fill *fill)
+{
+    if (!c->ids.due || fill->count + SKUA_IDS_FRAMES > SKUA_RECORDS_PER_PACKET) {
+        return;
+    }
+    size_t n = skua_ids_write_frames(&c->ids, &c->env->reset_key, &fill->w,
+                                     fill->records + fill->count, SKUA_IDS_FRAMES);
+    fill->count += n;
+    fill->eliciting = fill->eliciting || n > 0;
+}
+
 /* May FIN leave, and what does it say? Every byte was sent, and so was every datagram. */
 static bool fin_ready(const struct skua_connection *c, struct skua_streams_totals *totals)
 {
@@ -57,7 +68,7 @@ static bool fin_ready(const struct skua_connection *c, struct skua_streams_total
 bool skua_control_wants_send(const struct skua_connection *c)
 {
     struct skua_streams_totals totals;
-    return c->tx.ping || c->close.fin_ack_due || fin_ready(c, &totals);
+    return c->tx.ping || c->close.fin_ack_due || c->ids.urgent || fin_ready(c, &totals);
 }
 
 /* Writes a frame of a few bytes where there is room; then it is no longer due. */

@@ -38,12 +38,12 @@ static bool prepare(struct skua_connection *c, bool ik)
         .psk = c->settings->has_psk ? c->settings->psk : NULL,
         .params = &params,
         .rng = &c->env->rng,
-        .scid = c->own_id,
+        .scid = skua_ids_own(&c->ids),
         .suites = c->env->suites,
         .ik = ik,
         .rendezvous = c->settings->rendezvous,
     };
-    config.dcid.len = c->own_id.len;
+    config.dcid.len = config.scid.len;
     skua_rng_fill(&c->env->rng, config.dcid.bytes, config.dcid.len);
     return skua_initiator_init(&c->dial->initiator, &config);
 }
@@ -160,7 +160,7 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
 static void on_accepted(struct skua_connection *c, const struct skua_handshake_result *result,
                         skua_time now)
 {
-    c->peer_id = c->dial->initiator.server_id;
+    c->ids.peer = c->dial->initiator.server_id;
     skua_timers_on_start(c, now);
     skua_conn_derive(c, result, false);
     skua_conn_install(c, result);

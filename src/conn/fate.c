@@ -15,8 +15,8 @@ static struct skua_cc_rtt cc_rtt(const struct skua_rtt *rtt)
 {
     return (struct skua_cc_rtt){
         .latest_ns = rtt->latest,
-        .smoothed_ns = rtt->has_sample ? rtt->smoothed : 0,
-        .min_ns = rtt->has_sample ? rtt->min : 0,
+        .smoothed_ns = skua_rtt_is_known(rtt) ? rtt->smoothed : 0,
+        .min_ns = skua_rtt_is_known(rtt) ? rtt->min : 0,
     };
 }
 
@@ -26,6 +26,8 @@ static void record_acked(struct skua_connection *c, const struct skua_record *re
         skua_acks_on_ack_of_ack(&c->rx.acks, record->id);
     } else if (record->type == SKUA_FRAME_DATAGRAM) {
         skua_datagrams_on_acked(c->datagrams, record);
+    } else if (record->type == SKUA_FRAME_RETIRE_CONNECTION_ID) {
+        skua_ids_on_acked(&c->ids, &c->env->heap, record);
     } else {
         skua_streams_on_acked(&c->streams, record);
     }
@@ -41,6 +43,9 @@ static void record_lost(struct skua_connection *c, const struct skua_record *rec
         c->close.fin_ack_due = true;
     } else if (record->type == SKUA_FRAME_DATAGRAM) {
         skua_datagrams_on_lost(c->datagrams, record);
+    } else if (record->type == SKUA_FRAME_NEW_CONNECTION_ID ||
+               record->type == SKUA_FRAME_RETIRE_CONNECTION_ID) {
+        skua_ids_on_lost(&c->ids, record);
     } else {
         skua_streams_on_lost(&c->streams, record);
     }

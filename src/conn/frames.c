@@ -64,6 +64,8 @@ static enum skua_code recv_stream_frame(struct skua_connection *c, const struct 
     case SKUA_FRAME_STREAMS_BLOCKED_UNI:
         return skua_streams_on_streams_blocked(s, SKUA_STREAM_UNI, f->max);
     case SKUA_FRAME_DATAGRAM:
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
     case SKUA_FRAME_PADDING:
     case SKUA_FRAME_PING:
     case SKUA_FRAME_ACK:
@@ -84,6 +86,28 @@ static void recv_ack_frequency(struct skua_connection *c, const struct skua_fram
         c->rx.ack_sequence = f->ack_frequency.sequence + 1;
         skua_acks_set_tolerance(&c->rx.acks, f->ack_frequency.packets);
     }
+}
+
+static enum skua_code recv_new_id(struct skua_connection *c, const struct skua_frame *f)
+{
+    uint32_t before = c->ids.peer_sequence;
+    enum skua_code code = skua_ids_on_new(&c->ids, &c->env->heap, f);
+    if (c->ids.peer_sequence != before) { /* the peer wanted the one in use given up */
+        skua_conn_mark(c, SKUA_MARK_TOKEN);
+    }
+    return code;
+}
+
+static enum skua_code recv_retire_id(struct skua_connection *c,
+                                     const struct skua_frame_origin *origin,
+                                     const struct skua_frame *f)
+{
+    bool gone;
+    enum skua_code code = skua_ids_on_retire(&c->ids, f->retire_id, origin->dcid, &gone);
+    if (gone) {
+        skua_conn_mark(c, SKUA_MARK_IDS);
+    }
+    return code;
 }
 
 static enum skua_code recv_frame(struct skua_connection *c, const struct skua_frame_origin *origin,
@@ -108,6 +132,10 @@ static enum skua_code recv_frame(struct skua_connection *c, const struct skua_fr
         return SKUA_CODE_NO_ERROR;
     case SKUA_FRAME_DATAGRAM:
         return skua_datagram_on_frame(c, f);
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+        return recv_new_id(c, f);
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
+        return recv_retire_id(c, origin, f);
     case SKUA_FRAME_RESET_STREAM:
     case SKUA_FRAME_STOP_SENDING:
     case SKUA_FRAME_STREAM:

@@ -28,7 +28,7 @@ void skua_conn_derive(struct skua_connection *c, const struct skua_handshake_res
                       bool as_server);
 /* The rest of its outcome becomes limits and identities. */
 void skua_conn_install(struct skua_connection *c, const struct skua_handshake_result *result);
-/* `token` belongs to `peer_id`, which has come into use (RFC 9000 §10.3.1: tokens of other ids do
+/* `token` belongs to `ids.peer`, which has come into use (RFC 9000 §10.3.1: tokens of other ids do
  * not count); zeros = it has none. */
 void skua_conn_set_peer_token(struct skua_connection *c, const uint8_t token[SKUA_RESET_TOKEN_LEN]);
 /* Both sides have proved that they hold the keys. */
@@ -65,11 +65,12 @@ enum skua_verdict skua_rx_take(struct skua_connection *c, const struct skua_arri
 
 /* Where an authentic packet's frames come from. */
 struct skua_frame_origin {
-    uint64_t pn;    /* packet number */
-    uint64_t phase; /* key phase of the packet */
-    bool confirm;   /* a CONFIRM packet */
-    bool eliciting; /* out: it asks for an acknowledgement */
-    uint64_t type;  /* out: type of the frame read last */
+    uint64_t pn;         /* packet number */
+    uint64_t phase;      /* key phase of the packet */
+    bool confirm;        /* a CONFIRM packet */
+    const uint8_t *dcid; /* own id that it came under */
+    bool eliciting;      /* out: it asks for an acknowledgement */
+    uint64_t type;       /* out: type of the frame read last */
 };
 
 /* Carries out all frames of a packet; the code of the first that breaks the protocol. */
@@ -109,6 +110,8 @@ struct skua_fill {
 void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_time now);
 /* How often we want ACKs, where that has changed. It travels with data, never alone. */
 void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fill);
+/* NEW_CONNECTION_ID and RETIRE_CONNECTION_ID, where `ids.due`. */
+void skua_control_ids(struct skua_connection *c, struct skua_fill *fill);
 /* FIN_ACK, and FIN once every byte and every datagram has been sent. */
 void skua_control_close(struct skua_connection *c, struct skua_fill *fill);
 void skua_control_ping(struct skua_connection *c, struct skua_fill *fill);

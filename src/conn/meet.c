@@ -36,7 +36,8 @@ enum skua_verdict skua_connection_cross(struct skua_connection *c, const struct 
 {
     SKUA_ASSERT(c->state == SKUA_STATE_SYN_SENT);
     struct skua_dial *dial = c->dial;
-    int order = compare(c->own_id.bytes, c->own_id.len, head->scid, head->scid_len);
+    const struct skua_id own = skua_ids_own(&c->ids);
+    int order = compare(own.bytes, own.len, head->scid, head->scid_len);
     if (order < 0) {
         return SKUA_VERDICT_OK;
     }
@@ -72,8 +73,8 @@ static void change_sides(struct skua_connection *c, const struct skua_accept_arg
 {
     c->is_server = true;
     skua_streams_become_server(&c->streams);
-    c->own_id = args->own_id;
-    c->peer_id = args->peer_id;
+    skua_ids_init(&c->ids, &args->own_id);
+    c->ids.peer = args->peer_id;
     skua_timers_on_start(c, now);
     skua_conn_install(c, args->result);
     if (args->syn_ack_sent != SKUA_NEVER) {

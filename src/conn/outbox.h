@@ -15,7 +15,8 @@ enum skua_mark {
     SKUA_MARK_EVENT = 4,    /* there is an event to poll */
     SKUA_MARK_ENDED = 8,    /* the transport is over: connection.h's close state tells how */
     SKUA_MARK_BATCH = 16,   /* a datagram was taken in: skua_connection_batch_end is due */
-    SKUA_MARK_TOKEN = 32    /* the peer's reset token is another one */
+    SKUA_MARK_TOKEN = 32,   /* the peer's reset token is another one */
+    SKUA_MARK_IDS = 64      /* an own id is wanted, or one was retired: path/ids.h */
 };
 
 /* Where outboxes put themselves. */

@@ -9,11 +9,14 @@
 #include "base/time.h"
 
 /* An authentic packet: note its number, then carry out its frames. */
-static enum skua_verdict take(struct skua_connection *c, const struct skua_opening *p, bool confirm,
-                              uint8_t ecn, skua_time now)
+static enum skua_verdict take(struct skua_connection *c, const struct skua_opening *p,
+                              const struct skua_arrival *a, skua_time now)
 {
+    const uint8_t *dcid = a->head->dcid;
     if (p->pn < skua_replay_end(&c->rx.replay)) {
         c->count.packets_reordered++;
+    } else if (skua_ids_is_other(&c->ids, dcid)) {
+        skua_ids_on_used(&c->ids, dcid);
     }
     skua_replay_commit(&c->rx.replay, p->pn, &c->env->heap);
     c->count.packets_received++;
@@ -22,7 +25,10 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
     if (!c->confirmed) {
         skua_conn_confirm(c);
     }
-    struct skua_frame_origin origin = {.pn = p->pn, .phase = p->phase, .confirm = confirm};
+    struct skua_frame_origin origin = {.pn = p->pn,
+                                       .phase = p->phase,
+                                       .confirm = a->head->type == SKUA_PACKET_CONFIRM,
+                                       .dcid = dcid};
     enum skua_code code = skua_frames_recv(c, &origin, p->frames, p->frames_len, now);
     /* Also where a later frame was wrong: the application may read until it has heard of CLOSED. */
     if (skua_streams_has_loans(&c->streams) && !skua_list_is_linked(&c->loan_link)) {
@@ -33,7 +39,7 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
         return SKUA_VERDICT_PROTOCOL;
     }
     if (!c->close.ended) {
-        skua_acks_on_received(&c->rx.acks, p->pn, origin.eliciting, ecn, now);
+        skua_acks_on_received(&c->rx.acks, p->pn, origin.eliciting, a->ecn, now);
     }
     return SKUA_VERDICT_OK;
 }
@@ -97,7 +103,7 @@ enum skua_verdict skua_rx_take(struct skua_connection *c, const struct skua_arri
     if (verdict == SKUA_VERDICT_PROTOCOL) {
         skua_close_fail(c, p->code, 0, "", now);
     } else {
-        verdict = take(c, p, a->head->type == SKUA_PACKET_CONFIRM, a->ecn, now);
+        verdict = take(c, p, a, now);
     }
     skua_conn_trace(c, SKUA_TRACE_PACKET_RECEIVED,
                     SKUA_TRACE_ARGS(a->head->type, p->pn, a->len, verdict), now);

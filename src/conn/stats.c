@@ -7,7 +7,7 @@ static void path_stats(const struct skua_connection *c, struct skua_conn_stats *
     out->rtt_latest_ns = rtt->latest;
     out->rtt_smoothed_ns = rtt->smoothed;
     out->rtt_var_ns = rtt->var;
-    out->rtt_min_ns = rtt->has_sample ? rtt->min : 0;
+    out->rtt_min_ns = skua_rtt_is_known(rtt) ? rtt->min : 0;
     out->pto_ns = skua_recovery_pto(&c->recovery);
     out->cwnd = c->cc.cwnd;
     out->ssthresh = c->cc.ssthresh;
@@ -40,7 +40,7 @@ static void packet_stats(const struct skua_connection *c, struct skua_conn_stats
     out->pto_count = n->pto_count;
     out->congestion_events = n->congestion_events;
     out->persistent_congestions = n->persistent_congestions;
-    out->key_updates = c->close.over ? n->key_updates : c->keys.updates;
+    out->key_updates = c->close.over ? n->key_updates : c->keys.tx_phase;
 }
 
 static void stream_stats(const struct skua_connection *c, struct skua_conn_stats *out)
@@ -77,7 +77,8 @@ void skua_connection_stats(const struct skua_connection *c, struct skua_conn_sta
     stream_stats(c, out);
     out->memory = sizeof *c + (c->dial != NULL ? sizeof *c->dial : 0) + out->send_buffered +
                   out->recv_buffered + c->recovery.sent.cap * sizeof(struct skua_sent) +
-                  c->recovery.sent.pool_cap * sizeof(struct skua_sent_more);
+                  c->recovery.sent.pool_cap * sizeof(struct skua_sent_more) +
+                  skua_ids_memory(&c->ids);
     if (c->datagrams != NULL) {
         datagram_stats(c->datagrams, out);
     }

@@ -34,9 +34,10 @@ static bool carries_message3(const struct skua_connection *c)
 
 size_t skua_tx_room(const struct skua_connection *c)
 {
-    size_t header = carries_message3(c) ? skua_confirm_header_len(&c->peer_id, &c->own_id,
+    const struct skua_id own = skua_ids_own(&c->ids);
+    size_t header = carries_message3(c) ? skua_confirm_header_len(&c->ids.peer, &own,
                                                                   c->dial->initiator.message3_len)
-                                        : skua_data_header_len(c->peer_id.len);
+                                        : skua_data_header_len(c->ids.peer.len);
     return c->pmtud.mtu - header - skua_packet_overhead(&c->keys);
 }
 
@@ -46,9 +47,10 @@ static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size)
     uint64_t pn = skua_recovery_next_pn(&c->recovery);
     if (carries_message3(c)) {
         const struct skua_initiator *i = &c->dial->initiator;
-        skua_confirm_header_write(&w, &c->peer_id, &c->own_id, i->message3, i->message3_len, pn);
+        const struct skua_id own = skua_ids_own(&c->ids);
+        skua_confirm_header_write(&w, &c->ids.peer, &own, i->message3, i->message3_len, pn);
     } else {
-        skua_data_header_write(&w, &c->peer_id, pn, skua_keys_tx_bit(&c->keys));
+        skua_data_header_write(&w, &c->ids.peer, pn, skua_keys_tx_bit(&c->keys));
     }
     SKUA_ASSERT(!w.failed);
     return skua_writer_len(&w);
@@ -215,12 +217,16 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
     if (allow_data) {
         skua_control_close(c, &fill);
         if (data) {
+            skua_control_ids(c, &fill);
             skua_control_ack_frequency(c, &fill);
             fill_data(c, &fill, now);
             skua_control_close(c, &fill);
         }
         c->tx.ping = c->tx.ping || c->tx.ack_only_run >= ACK_ONLY_RUN_MAX;
         skua_control_ping(c, &fill);
+        if (fill.eliciting || c->ids.urgent) {
+            skua_control_ids(c, &fill);
+        }
     }
     if (!fill.eliciting && !(fill.ack && ack_due)) {
         return 0;

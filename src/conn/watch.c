@@ -57,6 +57,13 @@ void skua_watch_frame(const struct skua_connection *c, enum skua_trace_type type
         a = f->stream_max.id;
         b = f->stream_max.max;
         break;
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+        a = f->new_id.sequence;
+        b = f->new_id.retire_prior;
+        break;
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
+        a = f->retire_id;
+        break;
     case SKUA_FRAME_FIN:
         a = f->fin.bidi;
         b = f->fin.uni;

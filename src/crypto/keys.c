@@ -116,7 +116,6 @@ static void advance_tx(struct skua_keys *keys, struct skua_aead_cache *cache)
     keys->tx_first_pn = keys->tx_next_pn;
     keys->tx_sealed = 0;
     keys->tx_acked = false;
-    keys->updates++;
 }
 
 /* --- receiving */

@@ -46,7 +46,7 @@ struct skua_keys {
     struct skua_secret rx_next;    /* secret of rx_phase + 2 */
     struct skua_hp_key tx_hp;      /* header key, sending */
     struct skua_hp_key rx_hp;      /* header key, receiving */
-    uint64_t tx_phase;             /* phase in which packets are sealed */
+    uint64_t tx_phase;             /* phase in which packets are sealed: counts its changes */
     uint64_t tx_next_pn;           /* lowest number that may still be sealed: none is used twice */
     uint64_t tx_first_pn;          /* where the numbers of tx_phase begin */
     uint64_t tx_sealed;            /* packets sealed in tx_phase */
@@ -55,7 +55,6 @@ struct skua_keys {
     uint64_t rx_max;         /* largest number opened in rx_phase */
     uint64_t rx_prev_max;    /* largest number opened in phase rx_phase - 1, where rx_phase > 0 */
     uint64_t rx_failed;      /* failed authentications, all phases */
-    uint64_t updates;        /* times the sending phase changed */
     skua_time rx_prev_until; /* when the previous key is dropped; SKUA_NEVER = none is held */
     const struct skua_suite_info *suite;
     bool confirmed;   /* the handshake is confirmed */

@@ -58,7 +58,7 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
     skua_aead_cache_init(&ep->cache, heap);
     ep->env.cache = &ep->cache;
     skua_handles_init(&ep->handles, heap, INT32_MAX);
-    skua_idmap_init(&ep->by_id, heap, ep->env.hash_key, SKUA_OWN_ID_LEN);
+    skua_nummap_init(&ep->by_id, heap, ep->env.hash_key);
     skua_nummap_init(&ep->by_token, heap, ep->env.hash_key);
     skua_idmap_init(&ep->meetings, heap, ep->env.hash_key, SKUA_MEETING_KEY_LEN);
     skua_timers_init(&ep->timers, heap);
@@ -116,7 +116,7 @@ void skua_endpoint_free(struct skua_endpoint *ep)
     skua_admission_deinit(&ep->admission, &ep->env.heap);
     skua_timers_deinit(&ep->timers);
     skua_nummap_deinit(&ep->by_token);
-    skua_idmap_deinit(&ep->by_id);
+    skua_nummap_deinit(&ep->by_id);
     skua_idmap_deinit(&ep->meetings);
     skua_handles_deinit(&ep->handles);
     skua_blocks_deinit(&ep->env.blocks);

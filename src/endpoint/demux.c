@@ -18,6 +18,36 @@ bool skua_demux_is_own(const uint8_t *id)
     return memcmp(id, own_layout, sizeof own_layout) == 0;
 }
 
+/* An own id as a number: what own ids are found by. They are ours to choose, and random. */
+static uint64_t number_of(const uint8_t id[SKUA_OWN_ID_LEN])
+{
+    uint64_t number;
+    SKUA_STATIC_ASSERT(sizeof number == SKUA_OWN_ID_LEN, "an own id is a number");
+    memcpy(&number, id, sizeof number);
+    return number;
+}
+
+static struct skua_connection *owner_of(const struct skua_endpoint *ep, const struct skua_id *id)
+{
+    return skua_nummap_get(&ep->by_id, number_of(id->bytes));
+}
+
+enum skua_err skua_demux_add_id(struct skua_endpoint *ep, const struct skua_id *id,
+                                struct skua_connection *c)
+{
+    SKUA_ASSERT(id->len == SKUA_OWN_ID_LEN);
+    return skua_nummap_put(&ep->by_id, number_of(id->bytes), c);
+}
+
+void skua_demux_remove_id(struct skua_endpoint *ep, const struct skua_id *id)
+{
+    uint64_t number = number_of(id->bytes);
+    (void)skua_nummap_remove(&ep->by_id, number);
+    if (ep->last_id == number) {
+        ep->last = NULL;
+    }
+}
+
 struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server)
 {
     struct skua_id id = {.len = SKUA_OWN_ID_LEN};
@@ -26,7 +56,7 @@ struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server)
         if (server) {
             memcpy(id.bytes, own_layout, sizeof own_layout);
         }
-    } while (skua_idmap_get(&ep->by_id, id.bytes, id.len) != NULL ||
+    } while (owner_of(ep, &id) != NULL ||
              skua_syn_queue_find(&ep->syns, id.bytes, id.len) != NULL ||
              skua_time_wait_has(&ep->time_wait, &id));
     return id;
@@ -34,12 +64,18 @@ struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server)
 
 static struct skua_connection *find(struct skua_endpoint *ep, const struct skua_head *head)
 {
-    struct skua_connection *last = ep->last;
-    if (last != NULL && skua_id_matches(&last->own_id, head->dcid, head->dcid_len)) {
-        return last;
+    if (head->dcid_len != SKUA_OWN_ID_LEN) {
+        return NULL;
     }
-    struct skua_connection *c = skua_idmap_get(&ep->by_id, head->dcid, head->dcid_len);
-    ep->last = c != NULL ? c : last;
+    uint64_t number = number_of(head->dcid);
+    if (ep->last != NULL && ep->last_id == number) {
+        return ep->last;
+    }
+    struct skua_connection *c = skua_nummap_get(&ep->by_id, number);
+    if (c != NULL) {
+        ep->last = c;
+        ep->last_id = number;
+    }
     return c;
 }
 

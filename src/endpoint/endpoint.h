@@ -33,17 +33,18 @@
 /* Kinds of handles. */
 enum { SKUA_HANDLE_CONN = 1, SKUA_HANDLE_STREAM = 2 };
 
-/* Length of own ids, and of what `meetings` is searched by. */
-enum { SKUA_OWN_ID_LEN = 8, SKUA_MEETING_KEY_LEN = 4 + (int)sizeof(struct skua_addr) };
+/* Length of what `meetings` is searched by. */
+enum { SKUA_MEETING_KEY_LEN = 4 + (int)sizeof(struct skua_addr) };
 
 struct skua_endpoint {
     struct skua_env env;             /* what connections borrow; first, since it is the hottest */
     struct skua_aead_cache cache;    /* expanded cipher states */
     struct skua_handles handles;     /* connections and streams */
-    struct skua_idmap by_id;         /* own id -> connection */
+    struct skua_nummap by_id;        /* own id, as a number -> connection */
     struct skua_nummap by_token;     /* begin of the peer's reset token -> connection */
     struct skua_idmap meetings;      /* socket and peer's address -> connection in a rendezvous */
     struct skua_connection *last;    /* the connection of the last datagram: GRO batches hit it */
+    uint64_t last_id;                /* the own id that it came under, as a number */
     struct skua_timers timers;       /* one timer per connection */
     struct skua_node conns;          /* every connection, by `all_link` of struct member */
     struct skua_node ready;          /* connections that may have something to send, round robin */
@@ -80,6 +81,12 @@ enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx
 struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server);
 /* Is an id of the length of own ones of this server and worker, by its layout? */
 bool skua_demux_is_own(const uint8_t *id);
+
+/* Datagrams under `id` belong to `c` from now on. SKUA_ENOMEM. */
+enum skua_err skua_demux_add_id(struct skua_endpoint *ep, const struct skua_id *id,
+                                struct skua_connection *c);
+/* ... and to nobody. */
+void skua_demux_remove_id(struct skua_endpoint *ep, const struct skua_id *id);
 
 /* --- listener.c */
 

@@ -16,13 +16,14 @@ enum skua_err skua_outbox_adopt(struct skua_endpoint *ep, struct skua_connection
     if (err != SKUA_OK) {
         return err;
     }
-    err = skua_idmap_put(&ep->by_id, c->own_id.bytes, c->own_id.len, c);
+    const struct skua_id id = skua_ids_own(&c->ids);
+    err = skua_demux_add_id(ep, &id, c);
     if (err != SKUA_OK) {
         return err;
     }
     err = skua_handles_new(&ep->handles, SKUA_HANDLE_CONN, c, &c->handle);
     if (err != SKUA_OK) {
-        (void)skua_idmap_remove(&ep->by_id, c->own_id.bytes, c->own_id.len);
+        skua_demux_remove_id(ep, &id);
         return err;
     }
     skua_list_push_back(&ep->conns, &c->all_link);
@@ -49,23 +50,40 @@ void skua_outbox_disown(struct skua_endpoint *ep, struct skua_connection *c)
     c->handle = 0;
 }
 
-/* The transport has ended: its id goes from the table of the living to the record of the dead. */
+/* Own ids as the connection needs them: those that the peer has retired go, new ones come. Where
+ * there is no memory for one it goes on without, until the next is wanted. */
+static void manage_ids(struct skua_endpoint *ep, struct skua_connection *c)
+{
+    struct skua_id id;
+    while (skua_ids_take_gone(&c->ids, &id)) {
+        skua_demux_remove_id(ep, &id);
+    }
+    while (!c->close.ended && skua_ids_wants_own(&c->ids)) {
+        id = skua_demux_new_id(ep, c->is_server);
+        if (skua_demux_add_id(ep, &id, c) != SKUA_OK) {
+            return;
+        }
+        skua_ids_add_own(&c->ids, &id);
+    }
+}
+
+/* The transport has ended: its ids go from the table of the living, and the one that the peer used
+ * last to the record of the dead. */
 static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
 {
-    if (skua_idmap_get(&ep->by_id, c->own_id.bytes, c->own_id.len) != c) {
-        return;
+    const struct skua_id own = skua_ids_own(&c->ids);
+    struct skua_id id;
+    unsigned ids = 0;
+    for (; skua_ids_take_any(&c->ids, &id); ids++) {
+        skua_demux_remove_id(ep, &id);
     }
-    (void)skua_idmap_remove(&ep->by_id, c->own_id.bytes, c->own_id.len);
     skua_reset_unwatch(ep, c);
-    if (ep->last == c) {
-        ep->last = NULL;
-    }
     const struct skua_farewell *farewell = c->close.farewell;
-    if (farewell != NULL) {
+    if (ids != 0 && farewell != NULL) {
         skua_time three_pto = skua_time_mul(farewell->pto_ns, 3);
         skua_time length = c->settings->time_wait_ns;
         const struct skua_time_wait_entry entry = {
-            .id = &c->own_id,
+            .id = &own,
             .path = &c->path,
             .packet = farewell->packet,
             .packet_len = farewell->len,
@@ -97,6 +115,9 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
     }
     if ((marks & SKUA_MARK_TOKEN) != 0) {
         skua_reset_watch(ep, c);
+    }
+    if ((marks & SKUA_MARK_IDS) != 0) {
+        manage_ids(ep, c);
     }
     if ((marks & SKUA_MARK_ENDED) != 0) {
         transport_over(ep, c, now);

@@ -78,14 +78,13 @@ enum skua_verdict skua_rendezvous_third(struct skua_endpoint *ep, struct skua_ha
         .syn_ack_sent = entry->repeated ? SKUA_NEVER : entry->first_sent,
     };
     skua_half_open_ids(entry, &args.own_id, &args.peer_id);
-    const struct skua_id old = c->own_id;
-    if (skua_idmap_put(&ep->by_id, args.own_id.bytes, args.own_id.len, c) != SKUA_OK) {
+    const struct skua_id old = skua_ids_own(&c->ids);
+    if (skua_demux_add_id(ep, &args.own_id, c) != SKUA_OK) {
         return SKUA_VERDICT_NO_MEMORY;
     }
     enum skua_verdict verdict = skua_connection_meet(c, &args, a, now);
     bool met = verdict == SKUA_VERDICT_OK || verdict == SKUA_VERDICT_PROTOCOL;
-    const struct skua_id *gone = met ? &old : &args.own_id;
-    (void)skua_idmap_remove(&ep->by_id, gone->bytes, gone->len);
+    skua_demux_remove_id(ep, met ? &old : &args.own_id);
     if (met || verdict == SKUA_VERDICT_SYN_ACK_UNTRUSTED) {
         skua_time linger = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
         skua_syn_queue_spend(&ep->syns, entry, skua_time_add(now, linger));

@@ -82,7 +82,7 @@ enum skua_verdict skua_reset_recv(struct skua_endpoint *ep, const struct skua_ar
 void skua_reset_watch(struct skua_endpoint *ep, struct skua_connection *c)
 {
     skua_reset_unwatch(ep, c);
-    uint64_t number = number_of(c->peer_token);
+    uint64_t number = number_of(c->ids.token);
     /* Two servers cannot have the same token but by intent: the second has no RESET then. */
     if (number != 0 && skua_nummap_get(&ep->by_token, number) == NULL &&
         skua_nummap_put(&ep->by_token, number, c) == SKUA_OK) {

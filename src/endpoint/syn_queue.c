@@ -9,10 +9,8 @@
 #include "base/time.h"
 #include "wire/header.h"
 
-enum { OWN_ID_LEN = 8 };
-
 SKUA_STATIC_ASSERT(offsetof(struct skua_half_open, syn_ack) + SKUA_SYN_ACK_CAP -
-                           (SKUA_LIMIT_ID_MAX - OWN_ID_LEN) <=
+                           (SKUA_LIMIT_ID_MAX - SKUA_OWN_ID_LEN) <=
                        SKUA_LIMIT_HALF_OPEN_MAX,
                    "a half-open entry is at most as large as documented");
 SKUA_STATIC_ASSERT(SKUA_SYN_ACK_CAP <= UINT8_MAX, "syn_ack_len is a byte");
@@ -34,7 +32,7 @@ void skua_half_open_ids(const struct skua_half_open *entry, struct skua_id *own,
 {
     struct skua_head head;
     enum skua_verdict verdict =
-        skua_header_peek(entry->syn_ack, entry->syn_ack_len, OWN_ID_LEN, &head);
+        skua_header_peek(entry->syn_ack, entry->syn_ack_len, SKUA_OWN_ID_LEN, &head);
     SKUA_ASSERT(verdict == SKUA_VERDICT_OK); /* we wrote it */
     *own = skua_id_of(head.scid, head.scid_len);
     *peer = skua_id_of(head.dcid, head.dcid_len);
@@ -63,7 +61,7 @@ static void spent_drop(struct skua_syn_queue *q, struct spent *spent)
 void skua_syn_queue_init(struct skua_syn_queue *q, struct skua_heap *heap, const uint8_t key[16])
 {
     q->heap = heap;
-    skua_idmap_init(&q->by_id, heap, key, OWN_ID_LEN);
+    skua_idmap_init(&q->by_id, heap, key, SKUA_OWN_ID_LEN);
     skua_idmap_init(&q->by_fingerprint, heap, key, SKUA_TAG_LEN);
     skua_idmap_init(&q->spent, heap, key, SKUA_TAG_LEN);
     skua_list_init(&q->due);

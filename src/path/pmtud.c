@@ -29,9 +29,9 @@ void skua_pmtud_init(struct skua_pmtud *pmtud, uint32_t max)
     SKUA_ASSERT(max >= BASE && max <= SKUA_LIMIT_UDP_MAX);
     *pmtud = (struct skua_pmtud){
         .mtu = BASE,
-        .max = max,
-        .ceiling = max + 1,
-        .goal = max,
+        .max = (uint16_t)max,
+        .ceiling = (uint16_t)(max + 1),
+        .goal = (uint16_t)max,
         .raise_time = SKUA_NEVER,
         .black_hole_time = SKUA_NEVER,
     };
@@ -40,8 +40,8 @@ void skua_pmtud_init(struct skua_pmtud *pmtud, uint32_t max)
 /* Begins a search for the largest size up to `goal`. */
 static void search(struct skua_pmtud *pmtud, uint32_t goal, uint32_t ceiling)
 {
-    pmtud->goal = goal;
-    pmtud->ceiling = ceiling;
+    pmtud->goal = (uint16_t)goal;
+    pmtud->ceiling = (uint16_t)ceiling;
     pmtud->goal_losses = 0;
     pmtud->size = 0;
     pmtud->losses = 0;
@@ -52,17 +52,17 @@ static void search(struct skua_pmtud *pmtud, uint32_t goal, uint32_t ceiling)
 void skua_pmtud_start(struct skua_pmtud *pmtud, uint32_t peer_max)
 {
     if (peer_max < pmtud->max) {
-        pmtud->max = peer_max > pmtud->mtu ? peer_max : pmtud->mtu;
+        pmtud->max = peer_max > pmtud->mtu ? (uint16_t)peer_max : pmtud->mtu;
     }
     pmtud->enabled = true;
-    search(pmtud, pmtud->max, pmtud->max + 1);
+    search(pmtud, pmtud->max, pmtud->max + 1u);
 }
 
 /* The next size worth a probe, or 0 where the search is over. */
 static uint32_t choose(const struct skua_pmtud *pmtud)
 {
     bool goal_open = pmtud->goal < pmtud->ceiling;
-    uint32_t limit = goal_open ? pmtud->goal : pmtud->ceiling - 1;
+    uint32_t limit = goal_open ? pmtud->goal : pmtud->ceiling - 1u;
     if (limit <= pmtud->mtu) {
         return 0;
     }
@@ -77,7 +77,7 @@ static uint32_t choose(const struct skua_pmtud *pmtud)
     if (goal_open) {
         return pmtud->goal;
     }
-    uint32_t enough = pmtud->mtu / 64 > STEP_MIN ? pmtud->mtu / 64 : STEP_MIN;
+    uint32_t enough = pmtud->mtu / 64u > STEP_MIN ? pmtud->mtu / 64u : STEP_MIN;
     return limit - pmtud->mtu < enough ? 0 : pmtud->mtu + (limit - pmtud->mtu + 1) / 2;
 }
 
@@ -90,10 +90,10 @@ uint32_t skua_pmtud_probe_size(struct skua_pmtud *pmtud, skua_time now)
         if (now < pmtud->raise_time) {
             return 0;
         }
-        search(pmtud, pmtud->max, pmtud->max + 1);
+        search(pmtud, pmtud->max, pmtud->max + 1u);
     }
     if (pmtud->size == 0) {
-        pmtud->size = choose(pmtud);
+        pmtud->size = (uint16_t)choose(pmtud);
         pmtud->losses = 0;
         if (pmtud->size == 0 && pmtud->mtu < pmtud->max) {
             pmtud->raise_time = skua_time_add(now, SKUA_PMTUD_RAISE_NS);
@@ -111,7 +111,6 @@ void skua_pmtud_on_probe_sent(struct skua_pmtud *pmtud, uint32_t size)
 {
     SKUA_ASSERT(size == pmtud->size && !pmtud->in_flight);
     pmtud->in_flight = true;
-    pmtud->probes_sent++;
 }
 
 static void forget_suspicion(struct skua_pmtud *pmtud)
@@ -131,9 +130,9 @@ bool skua_pmtud_on_probe_acked(struct skua_pmtud *pmtud, uint32_t size)
     if (size <= pmtud->mtu || size > pmtud->goal) {
         return false;
     }
-    pmtud->mtu = size;
+    pmtud->mtu = (uint16_t)size;
     if (pmtud->ceiling <= size) {
-        pmtud->ceiling = size + 1;
+        pmtud->ceiling = (uint16_t)(size + 1);
     }
     forget_suspicion(pmtud);
     return true;
@@ -141,7 +140,6 @@ bool skua_pmtud_on_probe_acked(struct skua_pmtud *pmtud, uint32_t size)
 
 void skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size)
 {
-    pmtud->probes_lost++;
     if (!pmtud->in_flight || size != pmtud->size) {
         return;
     }
@@ -149,7 +147,7 @@ void skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size)
     bool is_goal = size == pmtud->goal;
     uint32_t losses = is_goal ? ++pmtud->goal_losses : ++pmtud->losses;
     if (losses >= SKUA_PMTUD_MAX_PROBES) {
-        pmtud->ceiling = size;
+        pmtud->ceiling = (uint16_t)size;
         pmtud->size = 0;
         pmtud->losses = 0;
     } else if (is_goal) {
@@ -163,14 +161,14 @@ void skua_pmtud_on_packet_acked(struct skua_pmtud *pmtud, uint32_t size)
     if (size == 0) {
         return;
     }
-    pmtud->acked_size = size;
+    pmtud->acked_size = (uint16_t)size;
     if (pmtud->hole_size != 0 && size >= pmtud->hole_size) {
         forget_suspicion(pmtud);
     }
 }
 
 /* The largest step below `size`. */
-static uint32_t step_below(uint32_t size)
+static uint16_t step_below(uint32_t size)
 {
     size_t i = 0;
     while (steps[i] >= size && steps[i] > BASE) {
@@ -211,9 +209,9 @@ bool skua_pmtud_on_packet_lost(struct skua_pmtud *pmtud, uint32_t size_min, uint
         return false;
     }
     if (pmtud->hole_size == 0 || size_min < pmtud->hole_size) {
-        pmtud->hole_size = size_min;
+        pmtud->hole_size = (uint16_t)size_min;
     }
-    pmtud->hole_losses += count < FEW_LOSSES ? (uint32_t)count : FEW_LOSSES;
+    pmtud->hole_losses = (uint8_t)(pmtud->hole_losses + (count < FEW_LOSSES ? count : FEW_LOSSES));
     if (pmtud->hole_losses < FEW_LOSSES) {
         return false;
     }
@@ -233,7 +231,7 @@ bool skua_pmtud_on_too_big(struct skua_pmtud *pmtud, uint32_t size)
         return false;
     }
     if (size < pmtud->ceiling) {
-        pmtud->ceiling = size;
+        pmtud->ceiling = (uint16_t)size;
     }
     if (pmtud->size >= size) {
         pmtud->in_flight = false;

@@ -25,26 +25,26 @@
 /* RFC 8899 §5.1.2: MAX_PROBES. */
 #define SKUA_PMTUD_MAX_PROBES 3
 
+/* Sizes fit 16 bits: the largest payload and one more do. */
 struct skua_pmtud {
-    uint32_t mtu;           /* present size, known to work */
-    uint32_t max;           /* largest size that both ends allow */
-    uint32_t ceiling;       /* sizes from here on are taken not to work; max + 1 = none known */
-    uint32_t goal;          /* largest size of this search */
-    uint32_t goal_losses;   /* probes of `goal` lost */
-    uint32_t size;          /* size being tried; 0 = none chosen */
-    uint32_t losses;        /* probes of `size` lost */
-    bool enabled;           /* probing is allowed: the handshake is confirmed */
-    bool in_flight;         /* a probe of `size` is under way */
-    skua_time raise_time;   /* when to search again, or SKUA_NEVER */
-    uint32_t acked_size;    /* largest packet that the last ACK newly acknowledged */
-    uint32_t hole_size;     /* smallest of the lost packets that make a suspicion; 0 = none */
-    uint32_t hole_losses;   /* how many */
-    uint32_t hole_episodes; /* suspicions that hold so far */
-    skua_time hole_time;    /* when the last was established: packets sent before count no more */
+    skua_time raise_time;      /* when to search again, or SKUA_NEVER */
+    skua_time hole_time;       /* when the last suspicion was established: packets sent before count
+                                  no more */
     skua_time black_hole_time; /* when the last black hole was believed, or SKUA_NEVER */
-    uint32_t probes_sent;      /* for stats */
-    uint32_t probes_lost;      /* for stats */
     uint32_t black_holes;      /* for stats */
+    uint16_t mtu;              /* present size, known to work */
+    uint16_t max;              /* largest size that both ends allow */
+    uint16_t ceiling;          /* sizes from here on are taken not to work; max + 1 = none known */
+    uint16_t goal;             /* largest size of this search */
+    uint16_t size;             /* size being tried; 0 = none chosen */
+    uint16_t acked_size;       /* largest packet that the last ACK newly acknowledged */
+    uint16_t hole_size;        /* smallest of the lost packets that make a suspicion; 0 = none */
+    uint8_t hole_losses;       /* how many */
+    uint8_t hole_episodes;     /* suspicions that hold so far */
+    uint8_t goal_losses;       /* probes of `goal` lost */
+    uint8_t losses;            /* probes of `size` lost */
+    bool enabled;              /* probing is allowed: the handshake is confirmed */
+    bool in_flight;            /* a probe of `size` is under way */
 };
 
 /* `max`: what this host can send at most, 1,200 to 65,507. Probing starts with skua_pmtud_start. */

@@ -26,7 +26,8 @@ static bool acks_unsent(const struct skua_recovery *rec, const struct skua_range
     uint32_t known =
         rec->skipped_count < SKUA_RECOVERY_SKIPPED ? rec->skipped_count : SKUA_RECOVERY_SKIPPED;
     for (uint32_t i = 0; i < known; i++) {
-        if (covers(ranges, count, rec->skipped[i])) {
+        uint32_t ago = (uint32_t)rec->sent.next - rec->skipped[i];
+        if (covers(ranges, count, rec->sent.next - ago)) {
             return true;
         }
     }

@@ -55,7 +55,7 @@ void skua_rate_sample(struct skua_recovery *rec, const struct skua_sent *newest,
     skua_time interval = skua_time_max(send_elapsed, ack_elapsed);
     rec->first_sent_time = newest->time_sent;
     /* An interval below the minimum RTT is a measuring error. */
-    if (interval == 0 || (rec->rtt.has_sample && interval < rec->rtt.min)) {
+    if (interval == 0 || (skua_rtt_is_known(&rec->rtt) && interval < rec->rtt.min)) {
         return;
     }
     uint64_t bytes = rec->delivered - stamp->delivered;

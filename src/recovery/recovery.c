@@ -146,7 +146,7 @@ enum skua_err skua_recovery_skip(struct skua_recovery *rec, uint64_t pn)
     struct skua_sent *entry;
     err = skua_sent_push(&rec->sent, &entry);
     SKUA_ASSERT(err == SKUA_OK);
-    rec->skipped[rec->skipped_count % SKUA_RECOVERY_SKIPPED] = pn;
+    rec->skipped[rec->skipped_count % SKUA_RECOVERY_SKIPPED] = (uint32_t)pn;
     rec->skipped_count++;
     return SKUA_OK;
 }

@@ -125,9 +125,10 @@ struct skua_recovery {
     skua_time delivered_time;   /* when `delivered` last grew */
     skua_time first_sent_time;  /* start of the sending interval of the next sample */
     uint64_t app_limited_until; /* `delivered` at which the app-limited phase ends; 0 = none */
-    uint64_t skipped[SKUA_RECOVERY_SKIPPED]; /* skipped numbers, ring of the newest */
-    uint32_t skipped_count;                  /* skips so far */
-    uint32_t pto_count;                      /* consecutive PTOs without an ACK */
+    uint32_t
+        skipped[SKUA_RECOVERY_SKIPPED]; /* skipped numbers, ring of the newest: their low bits */
+    uint32_t skipped_count;             /* skips so far */
+    uint32_t pto_count;                 /* consecutive PTOs without an ACK */
 };
 
 void skua_recovery_init(struct skua_recovery *rec, struct skua_heap *heap);

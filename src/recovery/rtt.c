@@ -13,8 +13,7 @@ void skua_rtt_update(struct skua_rtt *rtt, skua_time sample, skua_time ack_delay
                      skua_time max_ack_delay)
 {
     rtt->latest = skua_time_max(sample, 1);
-    if (!rtt->has_sample) {
-        rtt->has_sample = true;
+    if (!skua_rtt_is_known(rtt)) {
         rtt->min = rtt->latest;
         rtt->smoothed = rtt->latest;
         rtt->var = rtt->latest / 2;
@@ -35,7 +34,7 @@ void skua_rtt_update(struct skua_rtt *rtt, skua_time sample, skua_time ack_delay
 
 void skua_rtt_restart_min(struct skua_rtt *rtt)
 {
-    if (rtt->has_sample) {
+    if (skua_rtt_is_known(rtt)) {
         rtt->min = rtt->latest;
     }
 }

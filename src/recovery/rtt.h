@@ -19,11 +19,16 @@ struct skua_rtt {
     skua_time latest;   /* last sample, ns; 0 before the first */
     skua_time smoothed; /* moving average, ns; SKUA_RTT_INITIAL_NS before the first sample */
     skua_time var;      /* mean deviation, ns; half the initial RTT before the first sample */
-    skua_time min;   /* smallest sample, not corrected by ACK delays; SKUA_NEVER before the first */
-    bool has_sample; /* at least one sample was taken */
+    skua_time min; /* smallest sample, not corrected by ACK delays; SKUA_NEVER before the first */
 };
 
 void skua_rtt_init(struct skua_rtt *rtt);
+
+/* Was at least one sample taken? */
+static inline bool skua_rtt_is_known(const struct skua_rtt *rtt)
+{
+    return rtt->min != SKUA_NEVER;
+}
 
 /* Takes a sample. `ack_delay` is what the peer said it waited; it is believed up to `max_ack_delay`
  * and only as far as it does not bring the sample below the minimum (RFC 9002 §5.3). SKUA_NEVER as

@@ -15,6 +15,7 @@
 
 #include "base/cursor.h"
 #include "base/record.h"
+#include "wire/id.h"
 #include "wire/varint.h"
 
 enum skua_frame_type {
@@ -29,6 +30,8 @@ enum { SKUA_STREAM_BIT_FIN = 1, SKUA_STREAM_BIT_LEN = 2, SKUA_STREAM_BIT_OFF = 4
 
 /* Low bit of a DATAGRAM frame's type (RFC 9221 §4): a length is present. */
 enum { SKUA_DATAGRAM_BIT_LEN = 1 };
+/* Bytes of the stateless reset token in NEW_CONNECTION_ID (RFC 9000 §10.3). */
+enum { SKUA_FRAME_TOKEN_LEN = 16 };
 
 /* What a sender that has sent FIN may still do with a frame. */
 enum skua_frame_after_fin {
@@ -106,6 +109,13 @@ struct skua_frame {
             uint64_t id;
             uint64_t max;
         } stream_max; /* MAX_STREAM_DATA, STREAM_DATA_BLOCKED */
+        struct {
+            uint64_t sequence;     /* which of the sender's ids: below 2^32 */
+            uint64_t retire_prior; /* the receiver is to give up all before this one */
+            struct skua_id id;
+            const uint8_t *token; /* SKUA_FRAME_TOKEN_LEN bytes, in the packet */
+        } new_id;
+        uint64_t retire_id; /* RETIRE_CONNECTION_ID: sequence of the receiver's id */
         struct {
             uint64_t bidi;  /* bidirectional streams that the sender opened */
             uint64_t uni;   /* unidirectional ones */

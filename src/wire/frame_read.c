@@ -111,6 +111,21 @@ static bool read_rst(struct skua_reader *r, struct skua_frame *f)
     return true;
 }
 
+/* RFC 9000 §19.15. Sequence numbers beyond 32 bits are given up: no connection comes that far. */
+static bool read_new_id(struct skua_reader *r, struct skua_frame *f)
+{
+    f->new_id.sequence = skua_reader_varint(r);
+    f->new_id.retire_prior = skua_reader_varint(r);
+    size_t len = skua_reader_u8(r);
+    if (f->new_id.sequence > UINT32_MAX || f->new_id.retire_prior > f->new_id.sequence ||
+        !skua_id_len_ok(len) || len > skua_reader_left(r)) {
+        return false;
+    }
+    f->new_id.id = skua_id_of(skua_reader_bytes(r, len), len);
+    f->new_id.token = skua_reader_bytes(r, SKUA_FRAME_TOKEN_LEN);
+    return true;
+}
+
 /* The fields of `f->type`; false where they are wrong (cut off shows in the reader). */
 static bool read_fields(struct skua_reader *r, struct skua_frame *f)
 {
@@ -151,6 +166,11 @@ static bool read_fields(struct skua_reader *r, struct skua_frame *f)
     case SKUA_FRAME_STREAM_DATA_BLOCKED:
         f->stream_max.id = skua_reader_varint(r);
         f->stream_max.max = skua_reader_varint(r);
+        return true;
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+        return read_new_id(r, f);
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
+        f->retire_id = skua_reader_varint(r);
         return true;
     case SKUA_FRAME_FIN:
         f->fin.total = 0;

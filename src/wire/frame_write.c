@@ -36,6 +36,16 @@ static void write_datagram(struct skua_writer *w, const struct skua_frame *f)
     skua_writer_copy(w, f->datagram.data, f->datagram.len);
 }
 
+static void write_new_id(struct skua_writer *w, const struct skua_frame *f)
+{
+    SKUA_ASSERT(f->new_id.retire_prior <= f->new_id.sequence);
+    skua_writer_varint(w, f->new_id.sequence);
+    skua_writer_varint(w, f->new_id.retire_prior);
+    skua_writer_u8(w, f->new_id.id.len);
+    skua_writer_copy(w, f->new_id.id.bytes, f->new_id.id.len);
+    skua_writer_copy(w, f->new_id.token, SKUA_FRAME_TOKEN_LEN);
+}
+
 /* The fields behind the type of every frame but STREAM and DATAGRAM. */
 static void write_fields(struct skua_writer *w, const struct skua_frame *f)
 {
@@ -76,6 +86,12 @@ static void write_fields(struct skua_writer *w, const struct skua_frame *f)
     case SKUA_FRAME_STREAM_DATA_BLOCKED:
         skua_writer_varint(w, f->stream_max.id);
         skua_writer_varint(w, f->stream_max.max);
+        return;
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+        write_new_id(w, f);
+        return;
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
+        skua_writer_varint(w, f->retire_id);
         return;
     case SKUA_FRAME_FIN:
         skua_writer_varint(w, f->fin.bidi);
@@ -148,6 +164,11 @@ static size_t fields_len(const struct skua_frame *f)
     case SKUA_FRAME_MAX_STREAM_DATA:
     case SKUA_FRAME_STREAM_DATA_BLOCKED:
         return skua_varint_len(f->stream_max.id) + skua_varint_len(f->stream_max.max);
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+        return skua_varint_len(f->new_id.sequence) + skua_varint_len(f->new_id.retire_prior) + 1 +
+               f->new_id.id.len + SKUA_FRAME_TOKEN_LEN;
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
+        return skua_varint_len(f->retire_id);
     case SKUA_FRAME_FIN:
         return skua_varint_len(f->fin.bidi) + skua_varint_len(f->fin.uni) +
                skua_varint_len(f->fin.total);

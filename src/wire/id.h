@@ -11,6 +11,9 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
+/* Length of the ids that an endpoint chooses: its short headers do not tell it. */
+enum { SKUA_OWN_ID_LEN = 8 };
+
 struct skua_id {
     uint8_t len;                      /* bytes in use; 0 = no id */
     uint8_t bytes[SKUA_LIMIT_ID_MAX]; /* the id, then zeros */

@@ -101,6 +101,12 @@ static bool read_param(uint64_t id, struct skua_reader *value, enum skua_params_
                         &out->transport.max_udp_payload);
     case SKUA_PARAM_MAX_DATAGRAM_FRAME_SIZE:
         return read_cut(value, 0, UINT16_MAX, &out->transport.max_datagram_frame_size);
+    case SKUA_PARAM_ACTIVE_ID_LIMIT: {
+        bool ok = read_int(value, 2, SKUA_VARINT_MAX, &v);
+        out->transport.active_id_limit =
+            (uint8_t)(v > SKUA_LIMIT_ACTIVE_IDS ? SKUA_LIMIT_ACTIVE_IDS : v);
+        return ok;
+    }
     case SKUA_PARAM_RESET_TOKEN:
         return from == SKUA_PARAMS_FROM_SERVER && read_reset_token(value, out);
     case SKUA_PARAM_INITIAL_SCID:

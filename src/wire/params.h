@@ -24,6 +24,8 @@
 
 /* Above every credit that is announced in parameters (more is granted later), so that they fit. */
 #define SKUA_PARAM_CREDIT_END (UINT64_C(1) << 30)
+/* ... and of idle timeouts, milliseconds: twelve days. */
+#define SKUA_PARAM_IDLE_END (UINT64_C(1) << 30)
 
 enum skua_param {
 #define SKUA_PARAM(name, id, type, member, minimum, maximum, preset, text) SKUA_PARAM_##name = (id),
@@ -76,8 +78,8 @@ enum skua_code skua_params_read(const uint8_t *data, size_t len, enum skua_param
 
 /* Writes a block with the parameters that `from` may send. `grease` (random; 0 = none) adds one
  * parameter that nobody knows, where the limit leaves room. Members must be within their ranges,
- * stream counts at most SKUA_LIMIT_STREAMS_MAX, credit below SKUA_PARAM_CREDIT_END and versions at
- * most two: any such block fits SKUA_LIMIT_PARAMS_MAX. */
+ * stream counts at most SKUA_LIMIT_STREAMS_MAX, credit below SKUA_PARAM_CREDIT_END, idle timeout
+ * below SKUA_PARAM_IDLE_END and versions at most two: any such block fits SKUA_LIMIT_PARAMS_MAX. */
 void skua_params_write(struct skua_writer *w, const struct skua_params *params,
                        enum skua_params_from from, uint32_t grease);
 

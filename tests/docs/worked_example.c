@@ -171,6 +171,10 @@ static void describe(const struct skua_frame *f, char *out, size_t size)
     case SKUA_FRAME_STREAM:
         describe_stream(&f->stream, out, size);
         return;
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+        (void)snprintf(out, size, "NEW_CONNECTION_ID: number %" PRIu64 ", retire before %" PRIu64,
+                       f->new_id.sequence, f->new_id.retire_prior);
+        return;
     case SKUA_FRAME_FIN:
         (void)snprintf(out, size,
                        "FIN: %" PRIu64 " bidi, %" PRIu64 " uni streams opened, %" PRIu64 " bytes",
@@ -190,6 +194,7 @@ static void describe(const struct skua_frame *f, char *out, size_t size)
     case SKUA_FRAME_STREAMS_BLOCKED_BIDI:
     case SKUA_FRAME_STREAMS_BLOCKED_UNI:
     case SKUA_FRAME_DATAGRAM:
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
     case SKUA_FRAME_FIN_ACK:
     case SKUA_FRAME_RST:
         break;

@@ -235,6 +235,7 @@ static void check_connection(struct sim_host *host, const struct skua_connection
 {
     skua_streams_check(&c->streams);
     skua_pmtud_check(&c->pmtud);
+    skua_ids_check(&c->ids);
     if (!c->close.over) {
         skua_recovery_check(&c->recovery);
         skua_acks_check(&c->rx.acks);
@@ -264,7 +265,7 @@ void sim_oracle_turn(struct sim_host *host, bool deep)
         return;
     }
     skua_handles_check(&ep->handles);
-    skua_idmap_check(&ep->by_id);
+    skua_nummap_check(&ep->by_id);
     skua_timers_check(&ep->timers);
     skua_blocks_check(&ep->env.blocks);
     unsigned waiting = 0;

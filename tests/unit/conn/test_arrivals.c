@@ -215,17 +215,18 @@ static void send_fake(struct pair *p, int side, const struct skua_id *id,
     memcpy(packet + 1, id->bytes, id->len);
     if (peer != NULL) {
         skua_reset_token(packet + sizeof packet - SKUA_RESET_TOKEN_LEN,
-                         &p->host[!side].ep->env.reset_key, peer->own_id.bytes, peer->own_id.len);
+                         &p->host[!side].ep->env.reset_key, peer->ids.own[0], SKUA_OWN_ID_LEN);
     }
     pair_inject(p, side, packet, sizeof packet);
 }
 
-/* The id by which the other side knows the place; NULL where it does not. */
-static const struct skua_id *id_of(const struct pair *p, int side)
+/* The id by which the other side knows the place; `len` 0 where it does not. */
+static struct skua_id id_of(const struct pair *p, int side)
 {
+    static const struct skua_id none = {.len = 0};
     const struct skua_connection *c = skua_endpoint_conn(p->host[side].ep, p->host[side].conn);
     const struct skua_connection *peer = skua_endpoint_conn(p->host[!side].ep, p->host[!side].conn);
-    return c != NULL ? &c->own_id : peer != NULL && peer->peer_id.len != 0 ? &peer->peer_id : NULL;
+    return c != NULL ? skua_ids_own(&c->ids) : peer != NULL ? peer->ids.peer : none;
 }
 
 /* Another attempt of the peer's, from the same address. */
@@ -254,11 +255,11 @@ static bool arrive(struct pair *p, struct seen *seen, int side, enum arrival wha
         return true;
     }
     if (what == ARRIVES_FORGERY) {
-        const struct skua_id *id = id_of(p, side);
-        if (id != NULL) {
-            send_fake(p, side, id, NULL);
+        const struct skua_id id = id_of(p, side);
+        if (id.len != 0) {
+            send_fake(p, side, &id, NULL);
         }
-        return id != NULL;
+        return id.len != 0;
     }
     if (what > ARRIVES_FORGERY) {
         if (keys && what == ARRIVES_RESET) {

@@ -112,9 +112,7 @@ static const struct {
     {"STREAM with another end", BYTES(0x0b, 0, 1, 7), BYTES(0x0b, 0, 0), SKUA_CODE_FINAL_SIZE, 0x08,
      BY_BOTH_IDS},
     {"STREAM cut off", {0}, BYTES(0x0a, 0, 9, 1), SKUA_CODE_FRAME_ENCODING, 0x08, BY_BOTH_IDS},
-    {"STREAM beyond what FIN counts",
-     BYTES(FIN_TYPE, 1, 0, 5),
-     BYTES(0x0e, 0, 5, 1, 7),
+    {"STREAM beyond what FIN counts", BYTES(FIN_TYPE, 1, 0, 5), BYTES(0x0e, 0, 5, 1, 7),
      SKUA_CODE_CLOSE_TOTALS, 0x08, BY_BOTH_IDS},
     {"MAX_DATA cut off", {0}, BYTES(PINGS, 0x10), SKUA_CODE_FRAME_ENCODING, 0x10, BY_BOTH},
     {"MAX_STREAM_DATA where nothing is sent",
@@ -159,6 +157,18 @@ static const struct {
      BY_BOTH},
     {"STREAMS_BLOCKED_UNI after FIN", BYTES(FIN_TYPE, 0, 0, 0), BYTES(0x17, 0),
      SKUA_CODE_CLOSE_STATE, 0x17, BY_BOTH},
+    {"NEW_CONNECTION_ID that gives itself up",
+     {0},
+     BYTES(0x18, 1, 2, 8),
+     SKUA_CODE_FRAME_ENCODING,
+     0x18,
+     BY_BOTH},
+    {"RETIRE_CONNECTION_ID of an id never told",
+     {0},
+     BYTES(0x19, 5),
+     SKUA_CODE_PROTOCOL,
+     0x19,
+     BY_BOTH},
     {"DATAGRAM where none is taken", {0}, BYTES(0x30, 1), SKUA_CODE_PROTOCOL, 0x30, BY_BOTH},
     {"FIN that counts less than was sent", BYTES(0x0a, 0, 3, 1, 2, 3), BYTES(FIN_TYPE, 1, 0, 2),
      SKUA_CODE_CLOSE_TOTALS, 0x40, BY_BOTH_IDS},
@@ -221,6 +231,7 @@ static enum skua_err error_of(enum skua_code code)
     case SKUA_CODE_FINAL_SIZE:
     case SKUA_CODE_FRAME_ENCODING:
     case SKUA_CODE_PARAMETER:
+    case SKUA_CODE_CONNECTION_ID_LIMIT:
     case SKUA_CODE_PROTOCOL:
     case SKUA_CODE_KEY_UPDATE:
     case SKUA_CODE_ACK_UNSENT:
@@ -400,7 +411,7 @@ static void a_packet_without_frames(void **state)
     struct skua_connection *c = pair_conn(&p, CLIENT);
     uint64_t pn = skua_recovery_next_pn(&c->recovery);
     struct skua_writer w = skua_writer_of(packet, sizeof packet);
-    skua_data_header_write(&w, &c->peer_id, pn, 0);
+    skua_data_header_write(&w, &c->ids.peer, pn, 0);
     size_t header = skua_writer_len(&w);
     const struct skua_aead_key *key = skua_keys_tx(&c->keys, pn);
     assert_non_null(key);
@@ -438,6 +449,21 @@ static void a_key_update_too_early(void **state)
     pair_close(&p);
 }
 
+/* Its number is far above one that has not come (test_ids.c has the other ways). */
+static void an_id_too_far_ahead(void **state)
+{
+    (void)state;
+    for (int from = 0; from < 2; from++) {
+        uint8_t frame[4 + 8 + SKUA_RESET_TOKEN_LEN] = {0x18, 20, 0, 8};
+        struct pair p;
+        pair_open(&p);
+        pair_establish(&p, NULL, NULL);
+        pair_forge(&p, from, frame, sizeof frame);
+        expect_both(&p, !from, SKUA_EPROTO, SKUA_CODE_CONNECTION_ID_LIMIT, 0x18);
+        pair_close(&p);
+    }
+}
+
 /* Too many packets that do not authenticate, and too many sealed. */
 static void a_cipher_at_its_limit(void **state)
 {
@@ -450,7 +476,7 @@ static void a_cipher_at_its_limit(void **state)
         if (what == 0) {
             c->keys.rx_failed = SKUA_KEYS_FAILED_MAX - 1;
             uint8_t packet[60] = {0x40};
-            memcpy(packet + 1, c->own_id.bytes, c->own_id.len);
+            memcpy(packet + 1, c->ids.own[0], SKUA_OWN_ID_LEN);
             pair_inject(&p, SERVER, packet, sizeof packet);
         } else {
             c->keys.tx_sealed = c->keys.suite->stop_at - SKUA_KEYS_RESERVE;
@@ -605,6 +631,7 @@ int main(void)
         cmocka_unit_test(a_reserved_bit),
         cmocka_unit_test(a_packet_without_frames),
         cmocka_unit_test(a_key_update_too_early),
+        cmocka_unit_test(an_id_too_far_ahead),
         cmocka_unit_test(a_cipher_at_its_limit),
         cmocka_unit_test(what_the_handshake_brings_to_light),
         cmocka_unit_test(parameters_of_the_server),

@@ -50,7 +50,7 @@ static void put_frame(struct skua_writer *w, uint64_t *state, int from, uint64_t
 {
     static const uint8_t types[] = {0x00, 0x01, 0x02, 0x02, 0x03, 0x04, 0x05, 0x08, 0x0a, 0x0b,
                                     0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
-                                    0x30, 0x31, 0x40, 0x40, 0x41, 0x41, 0x42, 0x3f};
+                                    0x18, 0x19, 0x30, 0x31, 0x40, 0x40, 0x41, 0x41, 0x42, 0x3f};
     uint8_t type = types[next(state) % sizeof types];
     bool rare = type == 0x42 || type == 0x40 || type == 0x41 || type == 0x3f;
     if (rare && next(state) % 8 != 0) {
@@ -103,6 +103,19 @@ static void put_frame(struct skua_writer *w, uint64_t *state, int from, uint64_t
     }
     case 0x08:
         skua_writer_varint(w, stream_id(state, from, true)); /* the rest is data */
+        break;
+    case 0x18: {
+        uint8_t bytes[24] = {0};
+        uint64_t n = 1 + next(state) % 4;
+        bytes[0] = (uint8_t)n;
+        skua_writer_varint(w, n);
+        skua_writer_varint(w, next(state) % (n + 1));
+        skua_writer_u8(w, 8);
+        skua_writer_copy(w, bytes, sizeof bytes);
+        break;
+    }
+    case 0x19:
+        skua_writer_varint(w, next(state) % 16 == 0 ? number(state) : 1);
         break;
     case 0x42:
         skua_writer_u8(w, (uint8_t)(next(state) % 2));
@@ -197,6 +210,7 @@ static void converse(uint64_t seed)
             if (c->datagrams != NULL) {
                 skua_datagrams_check(c->datagrams);
             }
+            skua_ids_check(&c->ids);
         }
         if (next(&state) % 2 == 0) {
             pair_run(&p, next(&state) % 4 * p.delay);

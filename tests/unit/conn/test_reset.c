@@ -118,10 +118,10 @@ static void only_token_and_address_reset(void **state)
         struct skua_connection *c = pair_conn(&p, CLIENT);
         uint8_t packet[SKUA_DATA_LEN_MIN] = {0x41};
         if (known != 0) {
-            memcpy(packet + 1, c->own_id.bytes, ID);
+            memcpy(packet + 1, c->ids.own[0], ID);
         }
         uint8_t *token = packet + sizeof packet - TOKEN;
-        memcpy(token, c->peer_token, TOKEN);
+        memcpy(token, c->ids.token, TOKEN);
         enum skua_verdict refused = known != 0 ? SKUA_VERDICT_BAD_AUTH : SKUA_VERDICT_UNKNOWN_ID;
         for (int bit = 0; bit < 8 * TOKEN; bit++) {
             token[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -154,7 +154,7 @@ static void no_token_is_no_reset(void **state)
     pair_establish(&p, NULL, NULL);
     uint8_t packet[SKUA_DATA_LEN_MIN] = {0x41};
     pair_inject(&p, SERVER, packet, sizeof packet);
-    memcpy(packet + 1, pair_conn(&p, SERVER)->own_id.bytes, ID);
+    memcpy(packet + 1, pair_conn(&p, SERVER)->ids.own[0], ID);
     pair_inject(&p, SERVER, packet, sizeof packet);
     assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_RESET), 0);
     assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 0);
@@ -336,14 +336,14 @@ static void a_token_given_twice_is_harmless(void **state)
     pair_run(&p, 10 * p.delay);
     struct skua_connection *second = pair_conn(&p, CLIENT);
     assert_int_equal(skua_nummap_count(&p.host[CLIENT].ep->by_token), 2);
-    skua_conn_set_peer_token(second, first->peer_token);
+    skua_conn_set_peer_token(second, first->ids.token);
     pair_run(&p, 0);
     assert_int_equal(skua_nummap_count(&p.host[CLIENT].ep->by_token), 1);
     assert_int_equal(skua_conn_abort(p.host[CLIENT].ep, p.host[CLIENT].conn, 1, NULL), SKUA_OK);
     pair_run(&p, 10 * p.delay);
     assert_int_equal(skua_nummap_count(&p.host[CLIENT].ep->by_token), 1);
     uint8_t packet[SKUA_DATA_LEN_MIN] = {0x41};
-    memcpy(packet + sizeof packet - TOKEN, first->peer_token, TOKEN);
+    memcpy(packet + sizeof packet - TOKEN, first->ids.token, TOKEN);
     pair_inject(&p, CLIENT, packet, sizeof packet);
     assert_true(p.host[CLIENT].closed.conn == handle);
     pair_close(&p);

@@ -152,8 +152,8 @@ static void own_update(void **state)
     assert_int_equal(skua_keys_tx_bit(&f.end[SERVER]), 1);
     assert_int_equal(skua_keys_next_timeout(&f.end[SERVER]), RETIRE);
     settle(&f);
-    assert_int_equal(f.end[CLIENT].updates, 1);
-    assert_int_equal(f.end[SERVER].updates, 1);
+    assert_int_equal(f.end[CLIENT].tx_phase, 1);
+    assert_int_equal(f.end[SERVER].tx_phase, 1);
     assert_memory_equal(&hp, &f.end[CLIENT].tx_hp, sizeof hp);
     stop(&f);
 }
@@ -603,7 +603,7 @@ static void random_schedules(void **state)
                 skua_keys_on_timeout(to, &cache, RETIRE);
             }
         }
-        updates += f.end[CLIENT].updates;
+        updates += f.end[CLIENT].tx_phase;
         stop(&f);
     }
     assert_true(updates > 400);

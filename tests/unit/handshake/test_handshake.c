@@ -50,14 +50,16 @@ static void sizes_hold_with_the_longest_of_everything(void **state)
         struct pair p;
         struct skua_handshake_result client, server;
         pair_init(&p, patterns[i], 200 + i);
-        struct skua_transport_params most = {.max_idle_timeout_ms = SKUA_VARINT_MAX,
-                                             .initial_max_data = SKUA_VARINT_MAX,
-                                             .initial_max_stream_data_bidi_local = SKUA_VARINT_MAX,
-                                             .initial_max_stream_data_bidi_remote = SKUA_VARINT_MAX,
-                                             .initial_max_stream_data_uni = SKUA_VARINT_MAX,
+        const uint64_t credit = (1 << 30) - 1;
+        struct skua_transport_params most = {.max_idle_timeout_ms = SKUA_PARAM_IDLE_END - 1,
+                                             .initial_max_data = credit,
+                                             .initial_max_stream_data_bidi_local = credit,
+                                             .initial_max_stream_data_bidi_remote = credit,
+                                             .initial_max_stream_data_uni = credit,
                                              .initial_max_streams_bidi = SKUA_LIMIT_STREAMS_MAX,
                                              .initial_max_streams_uni = SKUA_LIMIT_STREAMS_MAX,
                                              .max_udp_payload = 65000,
+                                             .active_id_limit = SKUA_LIMIT_ACTIVE_IDS,
                                              .max_ack_delay_ms = 16383,
                                              .ack_delay_exponent = 20};
         p.client_params.transport = most;

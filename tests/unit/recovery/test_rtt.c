@@ -10,7 +10,7 @@ static void starts_from_the_initial_guess(void **state)
     (void)state;
     struct skua_rtt rtt;
     skua_rtt_init(&rtt);
-    assert_false(rtt.has_sample);
+    assert_false(skua_rtt_is_known(&rtt));
     assert_int_equal(rtt.smoothed, MS(333));
     assert_int_equal(rtt.var, 166500000);
     /* 333 + 4 * 166.5 + 25 */

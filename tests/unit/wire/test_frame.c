@@ -88,6 +88,15 @@ static struct skua_frame make(uint16_t type, uint64_t *seed, uint8_t *scratch, s
         f.stream_max.id = random_varint(seed);
         f.stream_max.max = random_varint(seed);
         break;
+    case SKUA_FRAME_NEW_CONNECTION_ID:
+        f.new_id.sequence = random_varint(seed) % (UINT64_C(1) << 32);
+        f.new_id.retire_prior = random_next(seed) % (f.new_id.sequence + 1);
+        f.new_id.id = skua_id_of(content + 100, SKUA_LIMIT_ID_MIN + random_next(seed) % 9);
+        f.new_id.token = content;
+        break;
+    case SKUA_FRAME_RETIRE_CONNECTION_ID:
+        f.retire_id = random_varint(seed);
+        break;
     case SKUA_FRAME_FIN:
         f.fin.bidi = random_varint(seed) % (SKUA_STREAM_COUNT_MAX + 1);
         f.fin.uni = random_varint(seed) % (SKUA_STREAM_COUNT_MAX + 1);
@@ -260,7 +269,7 @@ static void what_must_not_be_accepted(void **state)
 {
     (void)state;
     static const struct {
-        uint8_t bytes[24];
+        uint8_t bytes[48];
         size_t len;
     } bad[] = {
         {{0x06}, 1},                            /* a type not in use */
@@ -276,6 +285,10 @@ static void what_must_not_be_accepted(void **state)
         {{0x40, 0x30, 'a', 'b'}, 4},                         /* DATAGRAM's type in two bytes */
         {{0x40, 0x42, 0x02, 0x00, 0x00, 0x00}, 6},           /* RST of an unknown space */
         {{0x40, 0x40, 0xc8, 0, 0, 0, 0, 0, 0, 1, 0, 0}, 12}, /* FIN: too many streams */
+        {{0x18, 1, 2, 8, 1}, 29},                            /* retire_prior above sequence */
+        {{0x18, 1, 0, 7, 1}, 29},                            /* an id of 7 bytes */
+        {{0x18, 1, 0, 17, 1}, 40},                           /* one of 17 */
+        {{0x18, 0xc0, 0, 0, 1, 0, 0, 0, 0, 0, 8, 1}, 36},    /* sequence 2^32 */
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct skua_frame f;
