@@ -65,15 +65,16 @@ static void forge(struct attack *a, const uint8_t *frames, size_t len, uint64_t 
 static void act(struct attack *a, const uint8_t *bytes, size_t len)
 {
     static const uint8_t zeros[70000];
+    static uint8_t room[70000];
     struct side *v = a->victim;
     struct skua_endpoint *ep = v->host->ep;
     size_t n;
     skua_stream stream;
     uint8_t what = len > 0 ? bytes[0] : 0;
     size_t amount = len > 1 ? bytes[1] * (size_t)256 + (len > 2 ? bytes[2] : 0) : 1;
-    switch (what % 14) {
+    switch (what % 16) {
     case 0:
-        if (skua_stream_open(ep, v->conn, what / 14 % 2, &stream) == SKUA_OK) {
+        if (skua_stream_open(ep, v->conn, what / 16 % 4, &stream) == SKUA_OK) {
             v->stream = stream;
         }
         break;
@@ -113,6 +114,12 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
     case 12:
         while (skua_conn_drop_datagram(ep, v->conn) == SKUA_OK) {
         }
+        break;
+    case 13:
+        (void)skua_stream_send_message(ep, v->stream, zeros, amount);
+        break;
+    case 14:
+        (void)skua_stream_recv_message(ep, v->stream, room, amount, &n);
         break;
     default:
         if (amount > 60000) {

@@ -254,11 +254,15 @@ struct skua_conn_config {
     skua_time fin_wait2_timeout_ns; /* after skua_conn_close, how long the peer may go on without
                                        closing once everything has arrived (TCP's FIN_WAIT_2 of an
                                        orphan); 0 = 60 s, SKUA_NEVER = off */
+    uint32_t max_message; /* messages of a message stream are held until they are whole up to
+                             this length (and up to max_stream_window), longer ones come in
+                             pieces; a connection may take so much for each message stream beside
+                             max_recv_window. 0 = 64 KiB; at most 1 GiB */
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
         sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-            0, 0, false, 0, false, 0                                                               \
+            0, 0, false, 0, false, 0, 0                                                            \
     }
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32
@@ -458,8 +462,8 @@ SKUA_API enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn co
  * sending them (STOPPED with code 0). Nothing that was written is given up: CLOSED follows when the
  * peer has shut down as well, or after close_timeout_ns, which a reader that does not read cannot
  * hold off, or fin_wait2_timeout_ns; with SKUA_OK where everything written has arrived, else
- * SKUA_ETIMEDOUT. In the last two cases a RST tells the peer. In SYN_SENT it follows at once, with SKUA_EABORTED,
- * and the server is told to forget the attempt. Idempotent. */
+ * SKUA_ETIMEDOUT. In the last two cases a RST tells the peer. In SYN_SENT it follows at once, with
+ * SKUA_EABORTED, and the server is told to forget the attempt. Idempotent. */
 SKUA_API enum skua_err skua_conn_close(struct skua_endpoint *ep, skua_conn conn);
 /* Ends at once with a RST (TCP's linger 0). The handle is stale afterwards and no event follows.
  * `code` (below 2^62) is the application's; `reason` may be NULL, at most 256 bytes of it are sent.
@@ -552,7 +556,7 @@ struct skua_conn_stats {
     uint64_t mtu;         /* present datagram size, UDP payload */
     uint64_t mtu_probes_sent, mtu_probes_lost, mtu_black_holes;
     uint64_t send_buffered; /* written, not yet acknowledged */
-    uint64_t recv_buffered; /* received, not yet read */
+    uint64_t recv_buffered; /* received, not yet read; what messages hold beside the window, too */
     uint64_t send_credit;   /* the peer's credit left on the connection */
     uint64_t recv_window;   /* the window granted to the peer */
     uint64_t streams_open;
@@ -585,9 +589,14 @@ SKUA_API const char *skua_verdict_name(size_t index);
 
 /* --- streams */
 
-enum { SKUA_STREAM_BIDI = 0, SKUA_STREAM_UNI = 1 };
+enum {
+    SKUA_STREAM_BIDI = 0,
+    SKUA_STREAM_UNI = 1,
+    SKUA_STREAM_MESSAGES = 2 /* it carries messages, both ways: see skua_stream_send_message */
+};
 
-/* Opens a stream; `flags` is SKUA_STREAM_BIDI or SKUA_STREAM_UNI. The peer hears of it with its
+/* Opens a stream; `flags` is SKUA_STREAM_BIDI or SKUA_STREAM_UNI, and SKUA_STREAM_MESSAGES or not.
+ * The peer hears of it with its
  * first bytes or its end. SKUA_EAGAIN while the peer allows no more (a STREAMS event follows),
  * SKUA_ESTATE before accept and after shutdown, SKUA_EINVAL, SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_stream_open(struct skua_endpoint *ep, skua_conn conn, unsigned flags,
@@ -656,6 +665,30 @@ SKUA_API enum skua_err skua_stream_consume(struct skua_endpoint *ep, skua_stream
 SKUA_API enum skua_err skua_stream_set_priority(struct skua_endpoint *ep, skua_stream stream,
                                                 unsigned urgency, bool incremental);
 
+/* Message streams keep the boundaries of what is written, as SOCK_SEQPACKET does: whatever is sent
+ * by one call is received by one call, in order. A stream is one from its beginning: whoever opens
+ * it says so, and skua_stream_info tells the other side. Finish, reset, stop and close are the
+ * same; skua_stream_write and lend answer SKUA_ESTATE.
+ *
+ * READABLE comes when a message is whole (or too long to be, see below), and at the end. */
+
+/* Takes a message of `len` bytes (0 is allowed), all of it or nothing; it is copied. SKUA_EAGAIN
+ * where the stream's buffer is full (WRITABLE follows); one that is longer than the buffer is taken
+ * as soon as there is any room. Errors as write, and SKUA_ESTATE where it is no message stream. */
+SKUA_API enum skua_err skua_stream_send_message(struct skua_endpoint *ep, skua_stream stream,
+                                                const void *data, size_t len);
+/* Copies the next message into `cap` bytes at `out`, and takes it; `*len` is its length.
+ * SKUA_EAGAIN where no message is whole yet, SKUA_EMSGSIZE where it is longer than `cap`, or not
+ * whole yet and longer than skua_conn_config.max_message: it stays, and `*len` says how long it is.
+ * Other errors as read, and SKUA_ESTATE where it is no message stream.
+ *
+ * The bytes of one message can also be had by read, or peek and consume, which never go beyond its
+ * end: skua_stream_info.message_left says how many it has left. One that is longer than max_message
+ * comes in pieces then, as they arrive, but for the last max_message bytes, which come together. A
+ * message without bytes is one read of none, or a consume of none. */
+SKUA_API enum skua_err skua_stream_recv_message(struct skua_endpoint *ep, skua_stream stream,
+                                                void *out, size_t cap, size_t *len);
+
 /* Releases the handle: a sending side still open is finished, unread and later bytes are thrown
  * away, no event of the stream follows. What was written (lent memory included: keep it until
  * CLOSED) is still delivered. */
@@ -669,7 +702,8 @@ SKUA_API enum skua_err skua_stream_conn(struct skua_endpoint *ep, skua_stream st
 
 /* What there is to know of a stream. */
 struct skua_stream_info {
-    uint64_t id;             /* on the wire; bit 0: opened by the server, bit 1: unidirectional */
+    uint64_t id;             /* on the wire; bit 0: opened by the server, bit 1: unidirectional, bit
+                                2: of messages */
     uint64_t written;        /* offset of the next byte to write */
     uint64_t acked;          /* every byte below is acknowledged */
     uint64_t read;           /* offset of the next byte to read */
@@ -679,9 +713,12 @@ struct skua_stream_info {
     uint8_t urgency;         /* 0 to 7: skua_stream_set_priority */
     bool incremental;        /* ... */
     bool can_send, can_recv; /* direction and state allow it */
-    bool finished; /* finish was called and everything, the end included, is acknowledged */
-    bool reset;    /* the peer gave up sending */
-    bool stopped;  /* the peer asked to stop */
+    bool finished;         /* finish was called and everything, the end included, is acknowledged */
+    bool reset;            /* the peer gave up sending */
+    bool stopped;          /* the peer asked to stop */
+    bool messages;         /* it carries messages */
+    uint64_t message_left; /* bytes of the message at hand not yet read, arrived or not; 0 where
+                              there is none */
 };
 SKUA_API enum skua_err skua_stream_info(struct skua_endpoint *ep, skua_stream stream,
                                         struct skua_stream_info *out);

@@ -57,6 +57,7 @@ static void init_streams(struct skua_connection *c)
         .max_stream_window = c->settings->max_stream_window,
         .max_streams_bidi = c->settings->max_streams_bidi,
         .max_streams_uni = c->settings->max_streams_uni,
+        .max_message = c->settings->max_message,
         .send_limit = UINT64_C(128) << 10,
     };
     skua_streams_init(&c->streams, &config);

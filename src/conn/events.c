@@ -112,5 +112,8 @@ void skua_connection_touch(struct skua_connection *c)
     if (c->close.shutdown) {
         marks |= SKUA_MARK_SEND;
     }
+    if (skua_streams_cut(&c->streams)) {
+        marks |= SKUA_MARK_BATCH;
+    }
     skua_conn_mark(c, marks);
 }

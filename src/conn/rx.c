@@ -158,6 +158,10 @@ void skua_connection_batch_end(struct skua_connection *c, skua_time now)
         skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);
         return;
     }
+    if (skua_streams_cut(&c->streams)) {
+        skua_close_fail(c, SKUA_CODE_FINAL_SIZE, SKUA_FRAME_STREAM, "ends inside a message", now);
+        return;
+    }
     unsigned marks = SKUA_MARK_DEADLINE;
     if (skua_connection_has_event(c)) {
         marks |= SKUA_MARK_EVENT;

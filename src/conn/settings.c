@@ -7,6 +7,9 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
+/* Largest max_message. */
+enum { MESSAGE_MAX = 1 << 30 };
+
 static skua_time time_or(skua_time value, skua_time fallback)
 {
     return value == 0 ? fallback : value;
@@ -27,7 +30,8 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         (c->label != NULL && strlen(c->label) > SKUA_LABEL_MAX) ||
         c->max_recv_window >= UINT64_C(1) << 40 || c->max_stream_window >= UINT64_C(1) << 40 ||
         c->max_send_buffer >= UINT64_C(1) << 40 ||
-        c->datagram_buffer > SKUA_LIMIT_DATAGRAMS_UNREAD_MAX || (c->ik && c->server_key == NULL)) {
+        c->datagram_buffer > SKUA_LIMIT_DATAGRAMS_UNREAD_MAX || c->max_message > MESSAGE_MAX ||
+        (c->ik && c->server_key == NULL)) {
         return SKUA_EINVAL;
     }
     *out = (struct skua_settings){
@@ -46,6 +50,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .keepalive_probes = (uint32_t)count_or(c->keepalive_probes, 5),
         .syn_retries = (uint32_t)count_or(c->syn_retries, 5),
         .datagram_buffer = c->datagram_buffer,
+        .max_message = (uint32_t)count_or(c->max_message, SKUA_LIMIT_MESSAGE_DEFAULT),
         .ik = c->ik,
         .rendezvous = c->rendezvous,
     };
@@ -75,7 +80,7 @@ static bool is_equal(const struct skua_settings *a, const struct skua_settings *
            a->max_send_buffer == b->max_send_buffer && a->max_streams_bidi == b->max_streams_bidi &&
            a->max_streams_uni == b->max_streams_uni && a->keepalive_probes == b->keepalive_probes &&
            a->syn_retries == b->syn_retries && a->datagram_buffer == b->datagram_buffer &&
-           a->ik == b->ik && a->rendezvous == b->rendezvous &&
+           a->max_message == b->max_message && a->ik == b->ik && a->rendezvous == b->rendezvous &&
            a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
            memcmp(&a->server_key, &b->server_key, sizeof a->server_key) == 0 &&
            memcmp(a->psk, b->psk, sizeof a->psk) == 0 && strcmp(a->label, b->label) == 0;

@@ -26,6 +26,7 @@ struct skua_settings {
     uint32_t keepalive_probes;      /* unanswered ones that end it */
     uint32_t syn_retries;           /* repeats of SYN and SYN_ACK */
     uint32_t datagram_buffer;       /* bytes of unread datagrams; 0 = none are taken */
+    uint32_t max_message;           /* bytes of a message that is held until it is whole */
     bool ik;                        /* Noise IK instead of XX */
     bool rendezvous;                /* both sides connect */
     bool has_server_key, has_psk;   /* which of the next two are set */

@@ -22,7 +22,7 @@ enum skua_err skua_stream_open(struct skua_endpoint *ep, skua_conn conn, unsigne
     if (c == NULL || c->close.ended) {
         return SKUA_ECLOSED;
     }
-    if (flags != SKUA_STREAM_BIDI && flags != SKUA_STREAM_UNI) {
+    if (flags > (SKUA_STREAM_UNI | SKUA_STREAM_MESSAGES)) {
         return SKUA_EINVAL;
     }
     if (!c->accepted || !skua_state_can_send(c->state)) {
@@ -161,6 +161,27 @@ enum skua_err skua_stream_set_priority(struct skua_endpoint *ep, skua_stream han
         return SKUA_ECLOSED;
     }
     return skua_streams_set_priority(stream, urgency, incremental);
+}
+
+enum skua_err skua_stream_send_message(struct skua_endpoint *ep, skua_stream handle,
+                                       const void *data, size_t len)
+{
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL || sendable(stream) != SKUA_OK) {
+        return SKUA_ECLOSED;
+    }
+    return done(stream, skua_streams_send_message(stream, data, len));
+}
+
+enum skua_err skua_stream_recv_message(struct skua_endpoint *ep, skua_stream handle, void *out,
+                                       size_t cap, size_t *len)
+{
+    *len = 0;
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL) {
+        return SKUA_ECLOSED;
+    }
+    return done(stream, skua_streams_recv_message(stream, out, cap, len));
 }
 
 enum skua_err skua_stream_close(struct skua_endpoint *ep, skua_stream handle)

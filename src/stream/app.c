@@ -2,10 +2,12 @@
 #include "base/assert.h"
 #include "stream/internal.h"
 
-enum skua_err skua_streams_open(struct skua_streams *streams, unsigned uni,
+enum skua_err skua_streams_open(struct skua_streams *streams, unsigned flags,
                                 struct skua_stream **out)
 {
-    SKUA_ASSERT(uni <= SKUA_STREAM_UNI);
+    SKUA_ASSERT(flags <= (SKUA_STREAM_UNI | SKUA_STREAM_MESSAGES));
+    unsigned uni = flags & SKUA_STREAM_UNI;
+    bool message = (flags & SKUA_STREAM_MESSAGES) != 0;
     struct skua_stream_kind *kind = &streams->kinds[uni];
     if (streams->finishing) {
         return SKUA_ESTATE;
@@ -16,15 +18,12 @@ enum skua_err skua_streams_open(struct skua_streams *streams, unsigned uni,
         skua_streams_release_held(streams, uni);
         return SKUA_EAGAIN;
     }
-    uint64_t id =
-        kind->own_next << SKUA_STREAM_ID_BITS | (uint64_t)uni << 1 | (streams->is_server ? 1u : 0u);
-    struct skua_stream *stream = skua_streams_create(streams, id);
+    struct skua_stream *stream = skua_streams_create_own(streams, uni, message);
     if (stream == NULL) {
         return SKUA_ENOMEM;
     }
     stream->announced = true;
     stream->held = true;
-    kind->own_next++;
     skua_streams_release_held(streams, uni);
     *out = stream;
     return SKUA_OK;
@@ -32,11 +31,11 @@ enum skua_err skua_streams_open(struct skua_streams *streams, unsigned uni,
 
 /* --- writing --- */
 
-/* Why nothing can be written; SKUA_OK where it can. */
-static enum skua_err write_error(const struct skua_send_side *send)
+enum skua_err skua_stream_write_error(const struct skua_stream *stream, bool message)
 {
+    const struct skua_send_side *send = &stream->send;
     if (send->state == SKUA_SEND_OPEN) {
-        return SKUA_OK;
+        return skua_stream_is_message(stream) == message ? SKUA_OK : SKUA_ESTATE;
     }
     if (send->stopped) {
         return SKUA_ESTOPPED;
@@ -44,8 +43,7 @@ static enum skua_err write_error(const struct skua_send_side *send)
     return send->given_up ? SKUA_ERESET : SKUA_ESTATE;
 }
 
-/* Bytes that the buffer still takes. */
-static uint64_t room_of(const struct skua_stream *stream)
+uint64_t skua_stream_room(const struct skua_stream *stream)
 {
     const struct skua_send_buf *buf = &stream->send.buf;
     uint64_t limit = stream->streams->send_limit;
@@ -54,10 +52,7 @@ static uint64_t room_of(const struct skua_stream *stream)
     return room < SKUA_VARINT_MAX - buf->end ? room : SKUA_VARINT_MAX - buf->end;
 }
 
-/* Bytes from offset `start` on were added. Do they wait until they fill a packet? They join what
- * waits already, and leave with what does not. Where the buffer took only a part of them nothing
- * can join any more. */
-static void note_written(struct skua_stream *stream, uint64_t start, bool more, bool all)
+void skua_stream_note_written(struct skua_stream *stream, uint64_t start, bool more, bool all)
 {
     struct skua_send_side *send = &stream->send;
     stream->streams->send_buffered += send->buf.end - start;
@@ -70,31 +65,31 @@ enum skua_err skua_streams_write_more(struct skua_stream *stream, const void *da
 {
     struct skua_send_side *send = &stream->send;
     *written = 0;
-    enum skua_err err = write_error(send);
+    enum skua_err err = skua_stream_write_error(stream, false);
     if (err != SKUA_OK || len == 0) {
         return err;
     }
-    uint64_t room = room_of(stream);
+    uint64_t room = skua_stream_room(stream);
     size_t n = room < len ? (size_t)room : len;
     uint64_t start = send->buf.end;
     send->wants_room = send->wants_room || n < len;
     err = n == 0 ? SKUA_EAGAIN
                  : skua_send_buf_write(&send->buf, &stream->streams->mem, data, n, written);
-    note_written(stream, start, more, *written == len);
+    skua_stream_note_written(stream, start, more, *written == len);
     return *written != 0 ? SKUA_OK : err;
 }
 
 enum skua_err skua_streams_lend(struct skua_stream *stream, const void *data, size_t len)
 {
     struct skua_send_side *send = &stream->send;
-    enum skua_err err = write_error(send);
+    enum skua_err err = skua_stream_write_error(stream, false);
     if (err != SKUA_OK || len == 0) {
         return err;
     }
     uint64_t start = send->buf.end;
-    if (room_of(stream) == 0) {
+    if (skua_stream_room(stream) == 0) {
         send->wants_room = true;
-        note_written(stream, start, false, false);
+        skua_stream_note_written(stream, start, false, false);
         return SKUA_EAGAIN;
     }
     if (len > SKUA_VARINT_MAX - start) {
@@ -103,7 +98,7 @@ enum skua_err skua_streams_lend(struct skua_stream *stream, const void *data, si
     err = skua_send_buf_lend(&send->buf, &stream->streams->mem, data, len);
     if (err == SKUA_OK) {
         send->lent = true;
-        note_written(stream, start, false, true);
+        skua_stream_note_written(stream, start, false, true);
     }
     return err;
 }
@@ -152,9 +147,16 @@ enum skua_err skua_streams_reset(struct skua_stream *stream, uint64_t code)
 
 /* --- reading --- */
 
-/* What reading yields where there are no bytes. */
-static enum skua_err read_error(struct skua_recv_side *recv)
+/* Bytes that can be read now. */
+static uint64_t readable(const struct skua_stream *stream)
 {
+    return skua_stream_is_message(stream) ? skua_message_readable(stream)
+                                          : skua_recv_buf_readable(&stream->recv.buf);
+}
+
+enum skua_err skua_stream_read_error(struct skua_stream *stream)
+{
+    struct skua_recv_side *recv = &stream->recv;
     if (recv->state == SKUA_RECV_NONE || recv->unwanted) {
         return SKUA_ESTATE;
     }
@@ -162,7 +164,8 @@ static enum skua_err read_error(struct skua_recv_side *recv)
         recv->told = true;
         return SKUA_ERESET;
     }
-    if (skua_recv_buf_readable(&recv->buf) != 0) {
+    if (skua_stream_is_message(stream) ? skua_message_ready(stream)
+                                       : skua_recv_buf_readable(&recv->buf) != 0) {
         return SKUA_OK;
     }
     if (recv->state == SKUA_RECV_DONE) {
@@ -176,6 +179,9 @@ static enum skua_err read_error(struct skua_recv_side *recv)
 static void note_read(struct skua_stream *stream, uint64_t bytes)
 {
     stream->streams->delivered += bytes;
+    if (skua_stream_is_message(stream)) {
+        skua_message_taken(stream);
+    }
     skua_stream_note_loans(stream);
     skua_stream_credit(stream, stream->recv.buf.read);
 }
@@ -183,24 +189,41 @@ static void note_read(struct skua_stream *stream, uint64_t bytes)
 enum skua_err skua_streams_read(struct skua_stream *stream, void *out, size_t len, size_t *read)
 {
     *read = 0;
-    enum skua_err err = read_error(&stream->recv);
+    enum skua_err err = skua_stream_read_error(stream);
     if (err != SKUA_OK) {
         return err;
     }
+    uint64_t most = readable(stream);
+    len = most < len ? (size_t)most : len;
     *read = skua_recv_buf_read(&stream->recv.buf, &stream->streams->mem, out, len);
     note_read(stream, *read);
     return SKUA_OK;
+}
+
+/* The first `bytes` of `count` pieces; returns how many pieces they are. */
+static size_t cut_pieces(struct skua_vec *vec, size_t count, uint64_t bytes)
+{
+    size_t n = 0;
+    for (; n < count && bytes != 0; n++) {
+        vec[n].len = bytes < vec[n].len ? (size_t)bytes : vec[n].len;
+        bytes -= vec[n].len;
+    }
+    return n;
 }
 
 enum skua_err skua_streams_peek(struct skua_stream *stream, struct skua_vec *vec, size_t *count)
 {
     size_t max = *count;
     *count = 0;
-    enum skua_err err = read_error(&stream->recv);
-    if (err == SKUA_OK) {
-        *count = skua_recv_buf_peek(&stream->recv.buf, vec, max);
+    enum skua_err err = skua_stream_read_error(stream);
+    if (err != SKUA_OK) {
+        return err;
     }
-    return err;
+    *count = skua_recv_buf_peek(&stream->recv.buf, vec, max);
+    if (skua_stream_is_message(stream)) {
+        *count = cut_pieces(vec, *count, skua_message_readable(stream));
+    }
+    return SKUA_OK;
 }
 
 enum skua_err skua_streams_consume(struct skua_stream *stream, size_t len)
@@ -209,8 +232,11 @@ enum skua_err skua_streams_consume(struct skua_stream *stream, size_t len)
     if (recv->state == SKUA_RECV_NONE || recv->unwanted) {
         return SKUA_ESTATE;
     }
-    if (len > skua_recv_buf_readable(&recv->buf)) {
-        return recv->state == SKUA_RECV_RESET ? SKUA_ERESET : SKUA_EINVAL;
+    if (recv->state == SKUA_RECV_RESET) {
+        return SKUA_ERESET;
+    }
+    if (len > readable(stream)) {
+        return SKUA_EINVAL;
     }
     skua_recv_buf_consume(&recv->buf, &stream->streams->mem, len);
     note_read(stream, len);
@@ -272,8 +298,8 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
         .written = send->buf.end,
         .acked = send->buf.una,
         .read = recv->buf.read,
-        .readable = skua_recv_buf_readable(&recv->buf),
-        .writable = send->state == SKUA_SEND_OPEN ? room_of(stream) : 0,
+        .readable = readable(stream),
+        .writable = send->state == SKUA_SEND_OPEN ? skua_stream_room(stream) : 0,
         .error_code = reset           ? recv->code
                       : send->stopped ? send->code
                                       : 0,
@@ -285,5 +311,7 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
         .finished = send->state == SKUA_SEND_DONE && !send->given_up,
         .reset = reset,
         .stopped = send->stopped,
+        .messages = skua_stream_is_message(stream),
+        .message_left = skua_stream_is_message(stream) ? skua_message_left(stream) : 0,
     };
 }

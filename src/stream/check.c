@@ -4,6 +4,7 @@
 
 void skua_streams_stats(const struct skua_streams *streams, struct skua_streams_stats *out)
 {
+    uint64_t prepaid = streams->messages != NULL ? streams->messages->prepaid : 0;
     uint64_t credit = streams->send_max > streams->sent ? streams->send_max - streams->sent : 0;
     *out = (struct skua_streams_stats){
         .sent = streams->sent,
@@ -11,7 +12,7 @@ void skua_streams_stats(const struct skua_streams *streams, struct skua_streams_
         .received = streams->arrived - streams->given_up,
         .delivered = streams->delivered,
         .send_buffered = streams->send_buffered,
-        .recv_buffered = streams->received - streams->window.consumed,
+        .recv_buffered = streams->received - streams->window.consumed + prepaid,
         .send_credit = credit,
         .recv_window = streams->window.announced - streams->window.consumed,
         .open = streams->count,
@@ -52,6 +53,8 @@ static void check_recv(const struct skua_stream *stream)
     SKUA_ASSERT(recv->final == UINT64_MAX || recv->highest <= recv->final);
     SKUA_ASSERT(recv->buf.end <= recv->highest && recv->buf.arrived <= recv->highest);
     bool over = recv->unwanted || recv->state == SKUA_RECV_RESET;
+    SKUA_ASSERT(recv->prepaid ==
+                (skua_stream_is_message(stream) ? skua_message_prepaid(stream) : 0));
     SKUA_ASSERT(recv->window.consumed == (over ? recv->highest : recv->buf.read));
     SKUA_ASSERT((recv->state == SKUA_RECV_DONE) ==
                 (recv->state != SKUA_RECV_RESET && recv->buf.end == recv->final));
@@ -60,7 +63,7 @@ static void check_recv(const struct skua_stream *stream)
 
 /* Sums over the living streams, to be compared with the running ones. */
 struct sums {
-    uint64_t unread, buffered, sides_open, sides_unacked, gaps, count;
+    uint64_t unread, prepaid, buffered, sides_open, sides_unacked, gaps, count;
 };
 
 static void add(struct sums *sums, const struct skua_stream *stream)
@@ -69,6 +72,7 @@ static void add(struct sums *sums, const struct skua_stream *stream)
     const struct skua_recv_side *recv = &stream->recv;
     sums->count++;
     sums->unread += recv->highest - recv->window.consumed;
+    sums->prepaid += recv->prepaid;
     if (send->state == SKUA_SEND_OPEN || send->state == SKUA_SEND_FINISHED) {
         sums->buffered += skua_send_buf_buffered(&send->buf);
     }
@@ -99,7 +103,8 @@ void skua_streams_check(const struct skua_streams *streams)
     SKUA_ASSERT(sums.count == streams->count);
     size_t tabled = skua_nummap_count(&streams->table);
     SKUA_ASSERT(tabled == 0 || tabled == streams->count);
-    SKUA_ASSERT(sums.unread == streams->received - streams->window.consumed);
+    SKUA_ASSERT(sums.unread - sums.prepaid == streams->received - streams->window.consumed);
+    SKUA_ASSERT(sums.prepaid == (streams->messages != NULL ? streams->messages->prepaid : 0));
     SKUA_ASSERT(sums.buffered == streams->send_buffered);
     SKUA_ASSERT(sums.sides_open == streams->sides_open);
     SKUA_ASSERT(sums.sides_unacked == streams->sides_unacked);

@@ -80,6 +80,7 @@ void skua_stream_refuse_rest(struct skua_stream *stream)
     struct skua_recv_side *recv = &stream->recv;
     if (recv->state == SKUA_RECV_OPEN && !recv->stop_asked && recv->highest > recv->buf.read) {
         recv->stop_asked = true;
+        recv->code = SKUA_CODE_NO_ERROR;
         skua_stream_mark(stream, SKUA_STREAM_SENDS_STOP);
     }
 }

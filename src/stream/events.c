@@ -20,13 +20,15 @@ void skua_stream_quiet(struct skua_stream *stream)
     skua_list_remove(&stream->events_node);
 }
 
-/* Is there something to read that the application does not know of? */
-static bool is_readable(const struct skua_recv_side *recv)
+bool skua_stream_is_readable(const struct skua_stream *stream)
 {
+    const struct skua_recv_side *recv = &stream->recv;
     if (recv->unwanted) {
         return false;
     }
-    return skua_recv_buf_readable(&recv->buf) != 0 ||
+    bool has = skua_stream_is_message(stream) ? skua_message_ready(stream)
+                                              : skua_recv_buf_readable(&recv->buf) != 0;
+    return has ||
            (!recv->told && (recv->state == SKUA_RECV_DONE || recv->state == SKUA_RECV_RESET));
 }
 
@@ -34,7 +36,7 @@ static bool is_readable(const struct skua_recv_side *recv)
 static bool is_news(const struct skua_stream *stream, enum skua_event_type type)
 {
     if (type == SKUA_EVENT_READABLE) {
-        return is_readable(&stream->recv);
+        return skua_stream_is_readable(stream);
     }
     if (type == SKUA_EVENT_WRITABLE) {
         return stream->send.state == SKUA_SEND_OPEN;

@@ -57,10 +57,13 @@ static enum skua_code take(struct skua_stream *stream, const struct skua_stream_
         if (streams->discarding) {
             skua_stream_refuse_rest(stream);
         }
+    } else if (skua_stream_is_message(stream)) {
+        skua_message_advance(stream);
+        skua_stream_credit(stream, recv->buf.read);
     }
     if (recv->buf.end == recv->final) {
         skua_stream_recv_done(stream);
-    } else if (recv->buf.end != end_before && !recv->unwanted) {
+    } else if (recv->buf.end != end_before && skua_stream_is_readable(stream)) {
         skua_stream_raise(stream, SKUA_EVENT_READABLE);
     }
     return SKUA_CODE_NO_ERROR;

@@ -63,7 +63,7 @@ static void put_control(struct fill *f, enum skua_streams_control control)
     struct skua_stream_kind *uni = &s->kinds[SKUA_STREAM_UNI];
     switch (control) {
     case SKUA_STREAMS_SENDS_MAX_DATA:
-        put_value(f, SKUA_FRAME_MAX_DATA, skua_window_announce(&s->window, f->rtt_ns, f->now));
+        put_value(f, SKUA_FRAME_MAX_DATA, skua_window_announce(&s->window, 0, f->rtt_ns, f->now));
         break;
     case SKUA_STREAMS_SENDS_MAX_BIDI:
         put_value(f, SKUA_FRAME_MAX_STREAMS_BIDI, announce_streams(bidi));
@@ -103,7 +103,8 @@ static bool put_controls(struct fill *f)
 static uint64_t announce_stream(struct fill *f, struct skua_stream *stream)
 {
     struct skua_window *window = &stream->recv.window;
-    uint64_t limit = skua_window_announce(window, f->rtt_ns, f->now);
+    uint64_t least = skua_stream_is_message(stream) ? skua_message_needs(stream) : 0;
+    uint64_t limit = skua_window_announce(window, least, f->rtt_ns, f->now);
     skua_window_widen(&f->streams->window, window->size + window->size / 2);
     if (skua_window_due(&f->streams->window)) {
         skua_streams_mark(f->streams, SKUA_STREAMS_SENDS_MAX_DATA);

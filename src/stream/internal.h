@@ -23,6 +23,16 @@ static inline unsigned skua_stream_id_uni(uint64_t id)
     return (unsigned)(id >> 1 & 1);
 }
 
+static inline bool skua_stream_id_message(uint64_t id)
+{
+    return (id & SKUA_STREAM_ID_MESSAGE) != 0;
+}
+
+static inline bool skua_stream_is_message(const struct skua_stream *stream)
+{
+    return skua_stream_id_message(stream->id);
+}
+
 static inline bool skua_streams_is_own(const struct skua_streams *streams, uint64_t id)
 {
     return (id & 1) == (streams->is_server ? 1u : 0u);
@@ -35,6 +45,10 @@ struct skua_stream *skua_streams_find(struct skua_streams *streams, uint64_t id)
 
 /* A new stream in the table; NULL: no memory. */
 struct skua_stream *skua_streams_create(struct skua_streams *streams, uint64_t id);
+
+/* The next stream of ours of a direction, of bytes or of messages. NULL: no memory. */
+struct skua_stream *skua_streams_create_own(struct skua_streams *streams, unsigned uni,
+                                            bool message);
 
 /* Which side of ours a frame of the peer's speaks to. */
 enum skua_stream_side { SKUA_SIDE_SEND, SKUA_SIDE_RECV };
@@ -71,13 +85,14 @@ void skua_stream_fix(struct skua_stream *stream);
 /* The sending side is over: its end, or its reset, is acknowledged. */
 void skua_stream_send_done(struct skua_stream *stream);
 
-/* Takes back credit up to the stream's offset `consumed`, for stream and connection. */
+/* Takes back credit up to the stream's offset `consumed`, for stream and connection, and for the
+ * latter what messages are to have in advance. */
 void skua_stream_credit(struct skua_stream *stream, uint64_t consumed);
-/* Nobody will read: what is there and what comes is thrown away. */
 /* The application has closed the connection and will not read what has come on this stream, and may
  * come: the peer should stop (RFC 2525 §2.17 in spirit: TCP says so by a RST). Only where bytes are
  * lost: the end of a stream that was read may just be on its way. */
 void skua_stream_refuse_rest(struct skua_stream *stream);
+/* Nobody will read: what is there and what comes is thrown away. */
 void skua_stream_throw_away(struct skua_stream *stream);
 /* Every byte up to the final size is there. */
 void skua_stream_recv_done(struct skua_stream *stream);
@@ -86,10 +101,46 @@ void skua_stream_note_loans(struct skua_stream *stream);
 /* Notes whether everything that the peer's FIN counts is there. May free streams. */
 void skua_streams_note_complete(struct skua_streams *streams);
 
+/* --- app.c --- */
+
+/* Why nothing can be written, bytes or (`message`) messages; SKUA_OK where it can. */
+enum skua_err skua_stream_write_error(const struct skua_stream *stream, bool message);
+/* Bytes that the send buffer still takes. */
+uint64_t skua_stream_room(const struct skua_stream *stream);
+/* Bytes from offset `start` on were added. Do they wait until they fill a packet (`more`, or the
+ * stream is corked)? They join what waits already, and leave with what does not. Where the buffer
+ * took not `all` of them nothing can join any more. */
+void skua_stream_note_written(struct skua_stream *stream, uint64_t start, bool more, bool all);
+/* What reading yields where there is nothing; SKUA_OK where there is. */
+enum skua_err skua_stream_read_error(struct skua_stream *stream);
+
+/* --- messages.c: of a stream that carries messages --- */
+
+/* Is there a message whose length is known? */
+bool skua_message_at_hand(const struct skua_stream *stream);
+/* Can it be read: is it whole, or too long to wait for and something of it there? */
+bool skua_message_ready(const struct skua_stream *stream);
+/* Bytes of it that can be read now. */
+uint64_t skua_message_readable(const struct skua_stream *stream);
+/* Bytes of it that have not been read, arrived or not. */
+uint64_t skua_message_left(const struct skua_stream *stream);
+/* Bytes behind `read` that the connection is to credit in advance. */
+uint32_t skua_message_prepaid(const struct skua_stream *stream);
+/* Offset up to which the peer must be allowed to send; 0 = no more than the window. */
+uint64_t skua_message_needs(const struct skua_stream *stream);
+/* Bytes or an end have arrived: looks for the next length, checks the end, asks for credit. To be
+ * followed by skua_stream_credit. */
+void skua_message_advance(struct skua_stream *stream);
+/* Bytes were taken off: is the message over? Then the next is at hand. To be followed by
+ * skua_stream_credit. */
+void skua_message_taken(struct skua_stream *stream);
+
 /* --- events.c --- */
 
 /* Owes the application an event, unless it has closed the stream. */
 void skua_stream_raise(struct skua_stream *stream, enum skua_event_type type);
+/* Is there something to read, or an end that the application has not been told of? */
+bool skua_stream_is_readable(const struct skua_stream *stream);
 /* No event of this stream any more. */
 void skua_stream_quiet(struct skua_stream *stream);
 

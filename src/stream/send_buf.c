@@ -149,16 +149,30 @@ enum skua_err skua_send_buf_write(struct skua_send_buf *buf, struct skua_stream_
     return done == len ? SKUA_OK : SKUA_ENOMEM;
 }
 
+void skua_send_buf_cut(struct skua_send_buf *buf, struct skua_stream_mem *mem, uint64_t end)
+{
+    SKUA_ASSERT(end >= buf->next && end <= buf->end);
+    buf->end = end;
+    while (buf->count != 0) {
+        struct skua_segment *last = segment_at(buf, buf->count - 1);
+        if (last->offset < end) {
+            last->len = end - last->offset;
+            return;
+        }
+        skua_blocks_put(mem->blocks, last->block);
+        buf->count--;
+    }
+    buf->hint = 0;
+}
+
 /* A short lend, copied: all or nothing. */
 static enum skua_err lend_copied(struct skua_send_buf *buf, struct skua_stream_mem *mem,
                                  const uint8_t *data, size_t len)
 {
     size_t taken = 0;
     enum skua_err err = skua_send_buf_write(buf, mem, data, len, &taken);
-    if (err != SKUA_OK && taken != 0) {
-        /* Shorter than a block, so what was taken is all in the last segment. */
-        segment_at(buf, buf->count - 1)->len -= taken;
-        buf->end -= taken;
+    if (err != SKUA_OK) {
+        skua_send_buf_cut(buf, mem, buf->end - taken);
     }
     return err;
 }

@@ -63,6 +63,9 @@ enum skua_err skua_send_buf_write(struct skua_send_buf *buf, struct skua_stream_
 enum skua_err skua_send_buf_lend(struct skua_send_buf *buf, struct skua_stream_mem *mem,
                                  const uint8_t *data, size_t len);
 
+/* Takes back what was written beyond `end`, none of which was sent. */
+void skua_send_buf_cut(struct skua_send_buf *buf, struct skua_stream_mem *mem, uint64_t end);
+
 /* Copies `len` bytes from `offset` on, which lie in [una, end), to `out`, and asks the cache for
  * what will be wanted a few packets later. */
 void skua_send_buf_copy(struct skua_send_buf *buf, uint64_t offset, uint8_t *out, size_t len);

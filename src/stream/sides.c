@@ -83,6 +83,14 @@ void skua_stream_credit(struct skua_stream *stream, uint64_t consumed)
     struct skua_streams *streams = stream->streams;
     struct skua_recv_side *recv = &stream->recv;
     SKUA_ASSERT(consumed >= recv->window.consumed && consumed <= recv->highest);
+    if (skua_stream_is_message(stream)) {
+        uint32_t prepaid = skua_message_prepaid(stream);
+        streams->window.consumed += prepaid;
+        streams->window.consumed -= recv->prepaid;
+        streams->messages->prepaid += prepaid;
+        streams->messages->prepaid -= recv->prepaid;
+        recv->prepaid = prepaid;
+    }
     streams->window.consumed += consumed - recv->window.consumed;
     recv->window.consumed = consumed;
     if (skua_window_due(&streams->window)) {
@@ -111,6 +119,9 @@ void skua_stream_recv_done(struct skua_stream *stream)
     SKUA_ASSERT(recv->state == SKUA_RECV_OPEN && recv->buf.arrived == recv->buf.end);
     recv->final = recv->buf.end;
     recv->state = SKUA_RECV_DONE;
+    if (skua_stream_is_message(stream) && !recv->unwanted) {
+        skua_message_advance(stream);
+    }
     stream->sends &= (uint8_t) ~(SKUA_STREAM_SENDS_STOP | SKUA_STREAM_SENDS_MAX);
     skua_stream_update(stream);
     if (!recv->unwanted) {

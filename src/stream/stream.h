@@ -4,8 +4,8 @@
  * streams.h.
  *
  * Ids: bit 0 is 1 where the accepting side opened the stream, bit 1 is 1 where it is
- * unidirectional, bit 2 is reserved for message streams and 0; the rest counts up from 0 for each
- * kind.
+ * unidirectional, bit 2 is 1 where it carries messages; the rest counts up from 0 for each of these
+ * kinds.
  *
  * Life. A peer's stream begins with the first frame that names it or a later one of its kind; an
  * own one with skua_streams_open. It is gone when (a) its sending side is over: everything up to
@@ -76,13 +76,19 @@ struct skua_send_side {
 };
 
 struct skua_recv_side {
-    enum skua_recv_state state;
-    bool unwanted;             /* stopped, closed or discarded: nobody will read */
-    bool stop_asked;           /* STOP_SENDING was asked for */
-    bool told;                 /* the application has been told of the end or the reset */
-    uint64_t highest;          /* highest offset seen: what counts as credit used */
-    uint64_t final;            /* final size; UINT64_MAX = not known */
-    uint64_t code;             /* of our STOP_SENDING; once reset, of the peer's RESET_STREAM */
+    uint8_t state;    /* enum skua_recv_state */
+    bool unwanted;    /* stopped, closed or discarded: nobody will read */
+    bool stop_asked;  /* STOP_SENDING was asked for */
+    bool told;        /* the application has been told of the end or the reset */
+    uint32_t prepaid; /* messages.c: bytes behind `read` that the connection's credit does not count
+                         any more */
+    uint64_t highest; /* highest offset seen: what counts as credit used */
+    uint64_t final;   /* final size; UINT64_MAX = not known */
+    union {
+        uint64_t message_end; /* messages.c, while somebody reads and no reset came: where the
+                                 message at hand ends; 0 = its length is not yet known */
+        uint64_t code;        /* of our STOP_SENDING; once reset, of the peer's RESET_STREAM */
+    };
     struct skua_window window; /* credit granted */
     struct skua_recv_buf buf;
 };

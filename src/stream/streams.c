@@ -1,8 +1,9 @@
 /* The table of a connection's streams: ids, limits on their number, birth and end of the objects.
  *
- * Each kind of stream (bidirectional, unidirectional) of each side counts up from 0, and an id is
- * used once. So a stream is one of three: living (in the table), gone (index below the next one,
- * not in the table), or not yet opened. RFC 9000 §2.1, §3, §4.6. */
+ * Each kind of stream (bidirectional, unidirectional; of bytes, of messages) of each side counts up
+ * from 0, and an id is used once. So a stream is one of three: living (in the table), gone (index
+ * below the next one, not in the table), or not yet opened. Limits count a direction, bytes and
+ * messages together. RFC 9000 §2.1, §3, §4.6. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -10,6 +11,9 @@
 
 /* So many streams are found by walking: a table would take more memory, and more time. */
 enum { STREAMS_FEW = 4 };
+
+/* A message's length must fit into a stream's window. */
+enum { MESSAGE_WINDOW_MIN = 8 };
 
 void skua_streams_init(struct skua_streams *streams, const struct skua_streams_config *config)
 {
@@ -23,8 +27,12 @@ void skua_streams_init(struct skua_streams *streams, const struct skua_streams_c
     skua_list_init(&streams->loans);
     skua_sched_init(&streams->sched);
     streams->is_server = config->is_server;
-    streams->initial_stream_window = config->initial_max_stream;
+    SKUA_ASSERT(config->initial_max_stream <= UINT32_MAX);
+    streams->initial_stream_window = (uint32_t)config->initial_max_stream;
     streams->max_stream_window = config->max_stream_window;
+    streams->max_message = config->max_message < config->max_stream_window
+                               ? config->max_message
+                               : (uint32_t)config->max_stream_window;
     streams->send_limit = config->send_limit;
     skua_window_init(&streams->window, config->initial_max_data, config->max_data_window);
     const uint32_t allowed[2] = {config->max_streams_bidi, config->max_streams_uni};
@@ -58,6 +66,9 @@ void skua_streams_deinit(struct skua_streams *streams)
         free_object(SKUA_CONTAINER_OF(node, struct skua_stream, all));
     }
     skua_nummap_deinit(&streams->table);
+    if (streams->messages != NULL) {
+        skua_heap_put(streams->mem.heap, streams->messages, sizeof *streams->messages);
+    }
 }
 
 struct skua_stream *skua_streams_next(const struct skua_streams *streams,
@@ -134,6 +145,9 @@ static void begin_receiving(struct skua_streams *streams, struct skua_stream *st
     }
     recv->state = SKUA_RECV_OPEN;
     skua_window_init(&recv->window, streams->initial_stream_window, streams->max_stream_window);
+    if (skua_stream_is_message(stream) && recv->window.max < MESSAGE_WINDOW_MIN) {
+        recv->window.max = MESSAGE_WINDOW_MIN;
+    }
     if (streams->peer_complete) {
         /* The peer's FIN counts no byte of it. */
         skua_stream_recv_done(stream);
@@ -200,6 +214,41 @@ struct skua_stream *skua_streams_create(struct skua_streams *streams, uint64_t i
     return stream;
 }
 
+/* Makes room to count message streams. False: no memory. */
+static bool need_messages(struct skua_streams *streams)
+{
+    if (streams->messages == NULL) {
+        streams->messages = skua_heap_get(streams->mem.heap, sizeof *streams->messages);
+    }
+    return streams->messages != NULL;
+}
+
+static uint64_t make_id(uint64_t index, unsigned uni, bool message, bool server)
+{
+    return index << SKUA_STREAM_ID_BITS | (message ? (uint64_t)SKUA_STREAM_ID_MESSAGE : 0) |
+           (uint64_t)uni << 1 | (server ? 1u : 0u);
+}
+
+struct skua_stream *skua_streams_create_own(struct skua_streams *streams, unsigned uni,
+                                            bool message)
+{
+    if (message && !need_messages(streams)) {
+        return NULL;
+    }
+    struct skua_stream_kind *kind = &streams->kinds[uni];
+    uint64_t messages = streams->messages != NULL ? streams->messages->kinds[uni].own_next : 0;
+    uint64_t index = message ? messages : kind->own_next - messages;
+    struct skua_stream *stream =
+        skua_streams_create(streams, make_id(index, uni, message, streams->is_server));
+    if (stream != NULL) {
+        kind->own_next++;
+        if (message) {
+            streams->messages->kinds[uni].own_next++;
+        }
+    }
+    return stream;
+}
+
 bool skua_streams_release(struct skua_stream *stream)
 {
     struct skua_streams *streams = stream->streams;
@@ -240,25 +289,49 @@ static void welcome(struct skua_stream *stream)
     }
 }
 
+/* Index of the peer's next stream of the kind that `id` is of. */
+static uint64_t peer_index(const struct skua_streams *streams, uint64_t id)
+{
+    unsigned uni = skua_stream_id_uni(id);
+    uint64_t messages = streams->messages != NULL ? streams->messages->kinds[uni].peer_next : 0;
+    return skua_stream_id_message(id) ? messages : streams->kinds[uni].peer_next - messages;
+}
+
+/* Streams of ours of that kind that may be named by the peer. */
+static uint64_t own_index(const struct skua_streams *streams, uint64_t id)
+{
+    unsigned uni = skua_stream_id_uni(id);
+    uint64_t messages = streams->messages != NULL ? streams->messages->kinds[uni].own_released : 0;
+    return skua_stream_id_message(id) ? messages : streams->kinds[uni].own_released - messages;
+}
+
 /* RFC 9000 §3.2: opening a stream opens all lower-numbered ones of its kind. */
 static enum skua_code open_up_to(struct skua_streams *streams, uint64_t id)
 {
-    struct skua_stream_kind *kind = &streams->kinds[skua_stream_id_uni(id)];
-    uint64_t index = skua_stream_id_index(id);
-    if (index >= kind->peer_limit) {
+    unsigned uni = skua_stream_id_uni(id);
+    bool message = skua_stream_id_message(id);
+    struct skua_stream_kind *kind = &streams->kinds[uni];
+    uint64_t next = peer_index(streams, id);
+    uint64_t more = skua_stream_id_index(id) - next + 1;
+    if (more > kind->peer_limit - kind->peer_next) {
         return SKUA_CODE_STREAM_LIMIT;
     }
-    if (index >= kind->peer_declared) {
+    if (more > kind->peer_declared - kind->peer_next) {
         return SKUA_CODE_CLOSE_TOTALS;
     }
-    uint64_t low_bits = id & ((1u << SKUA_STREAM_ID_BITS) - 1);
-    while (kind->peer_next <= index) {
+    if (message && !need_messages(streams)) {
+        return SKUA_CODE_MEMORY;
+    }
+    for (; more != 0; more--) {
         struct skua_stream *stream =
-            skua_streams_create(streams, kind->peer_next << SKUA_STREAM_ID_BITS | low_bits);
+            skua_streams_create(streams, make_id(next++, uni, message, !streams->is_server));
         if (stream == NULL) {
             return SKUA_CODE_MEMORY;
         }
         kind->peer_next++;
+        if (message) {
+            streams->messages->kinds[uni].peer_next++;
+        }
         welcome(stream);
     }
     return SKUA_CODE_NO_ERROR;
@@ -269,17 +342,16 @@ enum skua_code skua_streams_locate(struct skua_streams *streams, uint64_t id,
 {
     bool own = skua_streams_is_own(streams, id);
     bool uni = skua_stream_id_uni(id) != 0;
-    const struct skua_stream_kind *kind = &streams->kinds[uni];
     *out = NULL;
     /* RFC 9000 §19.4, §19.5, §19.8, §19.10, §19.13: not for a side that does not exist. */
-    if ((id & SKUA_STREAM_ID_MESSAGE) != 0 || (uni && own != (side == SKUA_SIDE_SEND))) {
+    if (uni && own != (side == SKUA_SIDE_SEND)) {
         return SKUA_CODE_STREAM_STATE;
     }
     if (own) {
-        if (skua_stream_id_index(id) >= kind->own_released) {
+        if (skua_stream_id_index(id) >= own_index(streams, id)) {
             return SKUA_CODE_STREAM_STATE;
         }
-    } else if (skua_stream_id_index(id) >= kind->peer_next) {
+    } else if (skua_stream_id_index(id) >= peer_index(streams, id)) {
         enum skua_code code = open_up_to(streams, id);
         if (code != SKUA_CODE_NO_ERROR) {
             return code;
@@ -296,18 +368,40 @@ bool skua_streams_wait(const struct skua_streams *streams, unsigned uni)
            kind->own_next >= kind->own_limit;
 }
 
+/* The peer allows one more of a direction, and `stream` is the oldest that is held. */
+static void release_one(struct skua_stream *stream)
+{
+    struct skua_streams *streams = stream->streams;
+    streams->kinds[stream->uni].own_released++;
+    if (skua_stream_is_message(stream)) {
+        streams->messages->kinds[stream->uni].own_released++;
+    }
+    stream->held = false;
+    skua_stream_update(stream);
+}
+
+/* The oldest held stream of a direction, of which there is one. Streams are in the order of their
+ * birth, so of each kind the lower ids come first; mostly it is the one that was just opened. */
+static struct skua_stream *oldest_held(const struct skua_streams *streams, unsigned uni)
+{
+    const struct skua_stream_kind *kind = &streams->kinds[uni];
+    struct skua_node *last = skua_list_last(&streams->all);
+    struct skua_stream *stream = SKUA_CONTAINER_OF(last, struct skua_stream, all);
+    if (kind->own_next - kind->own_released > 1 || !stream->held || stream->uni != (uni != 0)) {
+        stream = skua_streams_next(streams, NULL);
+        while (!stream->held || stream->uni != (uni != 0)) {
+            stream = skua_streams_next(streams, stream);
+            SKUA_ASSERT(stream != NULL); /* a held stream cannot be gone: nothing of it was sent */
+        }
+    }
+    return stream;
+}
+
 void skua_streams_release_held(struct skua_streams *streams, unsigned uni)
 {
     struct skua_stream_kind *kind = &streams->kinds[uni];
     while (kind->own_released < kind->own_next && kind->own_released < kind->own_limit) {
-        uint64_t id = kind->own_released << SKUA_STREAM_ID_BITS | (uint64_t)uni << 1 |
-                      (streams->is_server ? 1u : 0u);
-        kind->own_released++;
-        struct skua_stream *stream = skua_streams_find(streams, id);
-        /* A held stream cannot be gone: nothing of it was acknowledged. */
-        SKUA_ASSERT(stream != NULL && stream->held);
-        stream->held = false;
-        skua_stream_update(stream);
+        release_one(oldest_held(streams, uni));
     }
     if (kind->open_refused && kind->own_next < kind->own_limit) {
         kind->open_refused = false;

@@ -12,7 +12,8 @@
  * ends a stream, its credit comes back.
  *
  * Memory that a peer can cause: bytes up to the connection's window (with 4 KiB blocks: plus up to
- * two blocks per stream), SKUA_LIMIT_RECV_GAPS ranges, and an object of sizeof(struct skua_stream)
+ * two blocks per stream; and for each message stream one message of up to max_message bytes),
+ * SKUA_LIMIT_RECV_GAPS ranges, and an object of sizeof(struct skua_stream)
  * for each stream that it is allowed to have open. What the application can cause: its writes, up
  * to the send limit per stream. */
 #ifndef SKUA_STREAM_STREAMS_H
@@ -54,15 +55,18 @@ struct skua_streams_config {
     uint64_t max_stream_window;  /* largest window of a stream, bytes */
     uint32_t max_streams_bidi;   /* the peer's, open at a time; as in our transport parameters */
     uint32_t max_streams_uni;
-    uint64_t send_limit; /* most that a stream keeps of written bytes, first value */
+    uint32_t max_message; /* messages up to this length are held until they are whole, as far as
+                             max_stream_window goes */
+    uint64_t send_limit;  /* most that a stream keeps of written bytes, first value */
 };
 
-/* Streams of one direction (bidirectional or unidirectional), by who opened them. */
+/* Streams of one direction (bidirectional or unidirectional), by who opened them; of bytes and of
+ * messages together, as limits count them. */
 struct skua_stream_kind {
-    uint64_t own_next;      /* own streams opened: index of the next */
+    uint64_t own_next;      /* own streams opened */
     uint64_t own_limit;     /* own streams that the peer allows */
-    uint64_t own_released;  /* own streams below this index are no longer held */
-    uint64_t peer_next;     /* peer's streams opened: index of the next */
+    uint64_t own_released;  /* own streams no longer held: the oldest so many */
+    uint64_t peer_next;     /* peer's streams opened */
     uint64_t peer_gone;     /* ... of which so many are gone */
     uint64_t peer_limit;    /* limit that the peer was last told */
     uint64_t peer_declared; /* how many the peer's FIN counts; UINT64_MAX = not known */
@@ -70,6 +74,19 @@ struct skua_stream_kind {
     bool open_refused;      /* skua_streams_open said SKUA_EAGAIN: STREAMS is owed */
     bool blocked_said;      /* STREAMS_BLOCKED for the present limit was sent */
     bool peer_blocked;      /* the peer waits at peer_limit */
+};
+
+/* Of these, message streams: their ids count by themselves. */
+struct skua_message_kind {
+    uint64_t own_next;     /* as in struct skua_stream_kind */
+    uint64_t own_released; /* the same */
+    uint64_t peer_next;    /* the same */
+};
+
+/* What a connection with message streams needs beside. */
+struct skua_message_state {
+    struct skua_message_kind kinds[2]; /* by direction */
+    uint64_t prepaid;                  /* sum over the streams: messages.c */
 };
 
 /* Connection-wide frames that are to be sent: each at most once, with the value of the moment. */
@@ -91,19 +108,23 @@ struct skua_streams {
     struct skua_node events;  /* streams with events */
     struct skua_node loans;   /* streams with borrowed bytes */
     struct skua_sched sched;
-    struct skua_stream_kind kinds[2]; /* by enum SKUA_STREAM_BIDI, SKUA_STREAM_UNI */
-    uint32_t count;                   /* living streams */
+    struct skua_stream_kind kinds[2];    /* by enum SKUA_STREAM_BIDI, SKUA_STREAM_UNI */
+    struct skua_message_state *messages; /* from the first message stream on; NULL before */
+    uint32_t count;                      /* living streams */
     bool is_server;
-    bool peer_known;    /* the peer's limits are known */
-    bool finishing;     /* skua_streams_finish_all was called */
-    bool discarding;    /* skua_streams_discard_all was called */
-    bool blocked_said;  /* DATA_BLOCKED for the present limit was sent */
-    bool streams_event; /* STREAMS is to be reported */
-    bool peer_declared; /* the peer's FIN has come */
-    bool peer_complete; /* ... and everything that it counts */
-    bool failed;        /* memory ran out where a fate could not be noted */
-    uint8_t sends;      /* bits of enum skua_streams_control */
-    uint64_t initial_stream_window, max_stream_window; /* ours, per stream */
+    bool peer_known;                /* the peer's limits are known */
+    bool finishing;                 /* skua_streams_finish_all was called */
+    bool discarding;                /* skua_streams_discard_all was called */
+    bool blocked_said;              /* DATA_BLOCKED for the present limit was sent */
+    bool streams_event;             /* STREAMS is to be reported */
+    bool peer_declared;             /* the peer's FIN has come */
+    bool peer_complete;             /* ... and everything that it counts */
+    bool failed;                    /* memory ran out where a fate could not be noted */
+    bool cut;                       /* the peer ended a stream inside a message */
+    uint8_t sends;                  /* bits of enum skua_streams_control */
+    uint32_t max_message;           /* longest message to be held until it is whole */
+    uint32_t initial_stream_window; /* ours, per stream */
+    uint64_t max_stream_window;     /* the same, at most */
     uint64_t peer_initial[3];  /* the peer's first credit: its bidi, our bidi, our uni streams */
     uint64_t send_limit;       /* bytes that a stream keeps */
     uint64_t send_max;         /* the peer's credit for the connection */
@@ -148,6 +169,13 @@ struct skua_stream *skua_streams_next(const struct skua_streams *streams,
 static inline bool skua_streams_failed(const struct skua_streams *streams)
 {
     return streams->failed;
+}
+
+/* A stream ended inside a message: the connection is to be ended with SKUA_CODE_FINAL_SIZE. Sticky.
+ */
+static inline bool skua_streams_cut(const struct skua_streams *streams)
+{
+    return streams->cut;
 }
 
 /* --- frames in: the peer's, from authentic packets --- */
@@ -222,9 +250,9 @@ void skua_streams_repeat_blocked(struct skua_streams *streams);
 
 /* --- the application's side; errors as in skua.h --- */
 
-/* A new stream of ours, with user pointer and handle 0. SKUA_EAGAIN (the STREAMS event follows),
- * SKUA_ESTATE after finish_all, SKUA_ENOMEM. */
-enum skua_err skua_streams_open(struct skua_streams *streams, unsigned uni,
+/* A new stream of ours, with user pointer and handle 0; `flags` as skua_stream_open's. SKUA_EAGAIN
+ * (the STREAMS event follows), SKUA_ESTATE after finish_all, SKUA_ENOMEM. */
+enum skua_err skua_streams_open(struct skua_streams *streams, unsigned flags,
                                 struct skua_stream **out);
 /* `more`: the rest that fills no packet may wait for more (SKUA_MORE). */
 enum skua_err skua_streams_write_more(struct skua_stream *stream, const void *data, size_t len,
@@ -246,6 +274,9 @@ enum skua_err skua_streams_consume(struct skua_stream *stream, size_t len);
 /* SKUA_ENOMEM: nothing changed. */
 enum skua_err skua_streams_set_priority(struct skua_stream *stream, unsigned urgency,
                                         bool incremental);
+enum skua_err skua_streams_send_message(struct skua_stream *stream, const void *data, size_t len);
+enum skua_err skua_streams_recv_message(struct skua_stream *stream, void *out, size_t cap,
+                                        size_t *len);
 /* The handle is released; the object lives on until it is gone, which may be at once: the pointer
  * is not valid any more. */
 void skua_streams_close(struct skua_stream *stream);

@@ -36,12 +36,14 @@ static void tune(struct skua_window *window, skua_time rtt_ns, skua_time now)
     window->epoch_consumed = window->consumed;
 }
 
-uint64_t skua_window_announce(struct skua_window *window, skua_time rtt_ns, skua_time now)
+uint64_t skua_window_announce(struct skua_window *window, uint64_t least, skua_time rtt_ns,
+                              skua_time now)
 {
     /* A repeat for a peer that missed the last one must not give a few bytes more each time: it
-     * would send them in a packet of their own and ask again (RFC 9293 §3.8.6.2.2, silly window). */
+     * would send them in a packet of their own and ask again (RFC 9293 §3.8.6.2.2, silly window).
+     */
     uint64_t more = window->consumed + window->size - window->announced;
-    if (!skua_window_due(window) && more < ANSWER_MIN) {
+    if (!skua_window_due(window) && more < ANSWER_MIN && window->announced >= least) {
         return window->announced;
     }
     tune(window, rtt_ns, now);

@@ -38,8 +38,10 @@ static inline bool skua_window_due(const struct skua_window *window)
  * of the newest one, or there is a packet's worth more to give. */
 bool skua_window_answers(const struct skua_window *window, uint64_t blocked_at);
 
-/* Tunes the window and moves the limit: the new `announced`. `rtt` 0 = unknown. */
-uint64_t skua_window_announce(struct skua_window *window, skua_time rtt_ns, skua_time now);
+/* Tunes the window and moves the limit: the new `announced`, at least `least` (which the window
+ * must allow; 0 = any). `rtt` 0 = unknown. */
+uint64_t skua_window_announce(struct skua_window *window, uint64_t least, skua_time rtt_ns,
+                              skua_time now);
 
 /* At least `size`, within `max`: for a connection that must not be narrower than its streams. */
 void skua_window_widen(struct skua_window *window, uint64_t size);

@@ -39,6 +39,7 @@ void sim_app_free(struct sim_app *app)
         while (c->streams != NULL) {
             struct sim_stream *s = c->streams;
             c->streams = s->next;
+            free(s->message_len);
             free(s);
         }
         sim_datagram_free(c);

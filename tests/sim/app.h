@@ -28,6 +28,7 @@ struct sim_plan {
     uint64_t chunk_max;          /* bytes per write or lend */
     uint64_t read_max;           /* bytes per read or consume */
     uint32_t lend, peek;         /* ppm per operation */
+    uint32_t messages;           /* ppm of own streams that carry messages */
     uint32_t slow;               /* ppm of streams that are read slowly: `pause` between reads */
     uint32_t write_pause;        /* ppm per write */
     uint32_t prioritize;         /* ppm per write: the stream gets another priority */
@@ -64,8 +65,9 @@ struct sim_stream {
     skua_stream handle;
     uint64_t id;
     bool own, uni;
-    bool done;   /* both sides have come to their end */
-    bool closed; /* skua_stream_close was called */
+    bool carries_messages; /* then `written` and `read` do not count the lengths */
+    bool done;             /* both sides have come to their end */
+    bool closed;           /* skua_stream_close was called */
     /* sending side */
     bool can_send;
     uint64_t size; /* to be written */
@@ -73,10 +75,16 @@ struct sim_stream {
     uint64_t give_up_at;           /* reset at this offset; UINT64_MAX = finish */
     bool finished, reset, refused; /* refused: the peer stopped it */
     struct sim_loan *loans;
+    uint32_t *message_len; /* of each message sent */
+    uint32_t messages, message_room;
+    uint64_t lengths_out; /* bytes of lengths written */
     /* receiving side */
     bool can_recv;
     uint64_t read;
-    uint64_t stop_at; /* UINT64_MAX = read to the end */
+    uint64_t stop_at;    /* UINT64_MAX = read to the end */
+    uint32_t taken;      /* messages read to their end */
+    uint64_t part;       /* bytes read of the next one */
+    uint64_t lengths_in; /* bytes of lengths of what was read */
     bool eof, was_reset, stopped;
     bool slow;
 };
@@ -155,6 +163,16 @@ void sim_stream_drop(struct sim_conn *conn);      /* handles are stale, loans ar
 bool sim_stream_sent(const struct sim_stream *stream);
 bool sim_stream_received(const struct sim_stream *stream);
 void sim_conn_check(struct sim_conn *conn);
+
+/* --- between app_stream.c and app_message.c */
+enum { SIM_SCRATCH = 1 << 17 };
+/* Bytes of our sending side; and do these, behind what was read, fit the other's? */
+void sim_stream_pattern(const struct sim_stream *stream, uint64_t offset, uint8_t *out, size_t len);
+void sim_stream_check(const struct sim_stream *stream, const uint8_t *data, size_t len);
+/* Sends a message; `left` bytes are still to be written. */
+enum skua_err sim_message_send(struct sim_stream *stream, uint64_t left);
+/* Takes a message, or up to `len` bytes of one; both check them. */
+enum skua_err sim_message_take(struct sim_stream *stream, size_t len);
 
 /* --- between app.c and app_datagram.c */
 void sim_datagram_arm(struct sim_conn *conn);   /* before it connects, or is accepted */

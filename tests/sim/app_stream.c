@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/time.h"
 
-enum { SCRATCH = 1 << 17, RESET_CODE = 1000, STOP_CODE = 2000 };
+enum { RESET_CODE = 1000, STOP_CODE = 2000 };
 
 struct sim_loan {
     struct sim_loan *next;
@@ -42,7 +42,12 @@ static void pattern(uint64_t key, uint64_t offset, uint8_t *out, size_t len)
     }
 }
 
-static void check_bytes(const struct sim_stream *s, const uint8_t *data, size_t len)
+void sim_stream_pattern(const struct sim_stream *s, uint64_t offset, uint8_t *out, size_t len)
+{
+    pattern(stream_key(s, s->conn->client), offset, out, len);
+}
+
+void sim_stream_check(const struct sim_stream *s, const uint8_t *data, size_t len)
 {
     struct sim_world *w = s->conn->app->world;
     uint64_t key = stream_key(s, !s->conn->client);
@@ -170,6 +175,8 @@ static struct sim_stream *add_stream(struct sim_conn *c, skua_stream handle, boo
     s->handle = handle;
     s->own = own;
     s->uni = (info.id & 2) != 0;
+    s->carries_messages = (info.id & 4) != 0;
+    SIM_CHECK(w, info.messages == s->carries_messages);
     /* In a rendezvous bit 0 may still change: there it says which of the two opened the stream. */
     s->id = (info.id & ~UINT64_C(1)) | (own == c->client ? 0 : 1);
     SIM_CHECK(w, s->id == info.id || c->mate != NULL);
@@ -203,7 +210,9 @@ void sim_stream_open_more(struct sim_conn *c)
         while (c->opened[uni] < c->plan.streams[uni] && c->open_now < c->plan.at_once &&
                !c->refused_open[uni]) {
             skua_stream handle;
-            enum skua_err err = skua_stream_open(c->host->ep, c->handle, uni, &handle);
+            bool messages = sim_rng_chance(&w->rng, c->plan.messages);
+            enum skua_err err = skua_stream_open(
+                c->host->ep, c->handle, uni | (messages ? SKUA_STREAM_MESSAGES : 0u), &handle);
             if (err == SKUA_EAGAIN) {
                 c->refused_open[uni] = true;
                 w->counts[SIM_COUNT_OPEN_AGAIN]++;
@@ -379,7 +388,9 @@ static void do_write(struct sim_stream *s)
         }
         uint64_t left = limit - s->written;
         size_t len = (size_t)sim_rng_between(&w->rng, 1, p->chunk_max < left ? p->chunk_max : left);
-        enum skua_err err = sim_rng_chance(&w->rng, p->lend) ? lend(s, len) : copy(s, len);
+        enum skua_err err = s->carries_messages                ? sim_message_send(s, left)
+                            : sim_rng_chance(&w->rng, p->lend) ? lend(s, len)
+                                                               : copy(s, len);
         if (err != SKUA_OK) {
             if (write_failed(s, err)) {
                 return;
@@ -406,7 +417,11 @@ static void check_end(const struct sim_stream *s, enum skua_err err)
     const struct sim_stream *from = s->peer;
     struct skua_stream_info info;
     SIM_CHECK(w, skua_stream_info(s->conn->host->ep, s->handle, &info) == SKUA_OK);
-    SIM_CHECK(w, info.read == s->read && info.readable == 0);
+    /* Of a message that was given up its length may have been looked at. */
+    uint64_t length = err == SKUA_ERESET && s->carries_messages ? 8 : 0;
+    uint64_t read = s->read + s->lengths_in;
+    SIM_CHECK(w, info.read >= read && info.read <= read + length && info.readable == 0);
+    SIM_CHECK(w, info.message_left == 0);
     if (from == NULL) {
         /* Our bidirectional stream, whose end the peer closed before it heard of it. */
         SIM_CHECK(w, err == SKUA_EOF && s->read == 0);
@@ -415,6 +430,7 @@ static void check_end(const struct sim_stream *s, enum skua_err err)
     }
     if (err == SKUA_EOF) {
         SIM_CHECK(w, from->finished && from->written == s->read);
+        SIM_CHECK(w, from->messages == s->taken && s->part == 0);
     } else {
         SIM_CHECK(w, from->reset && info.reset && info.error_code == RESET_CODE + s->id);
     }
@@ -428,6 +444,9 @@ static enum skua_err take(struct sim_stream *s, size_t len)
     struct skua_endpoint *ep = s->conn->host->ep;
     size_t n = 0;
     enum skua_err err;
+    if (s->carries_messages) {
+        return sim_message_take(s, len);
+    }
     if (sim_rng_chance(&w->rng, s->conn->plan.peek)) {
         struct skua_vec vec[4];
         size_t count = (size_t)sim_rng_between(&w->rng, 1, 4);
@@ -437,7 +456,7 @@ static enum skua_err take(struct sim_stream *s, size_t len)
         uint64_t start = s->read;
         for (size_t i = 0; i < count; i++) {
             SIM_CHECK(w, vec[i].len > 0);
-            check_bytes(s, vec[i].data, vec[i].len);
+            sim_stream_check(s, vec[i].data, vec[i].len);
             s->read += vec[i].len;
             seen += vec[i].len;
         }
@@ -450,7 +469,7 @@ static enum skua_err take(struct sim_stream *s, size_t len)
     } else {
         err = skua_stream_read(ep, s->handle, app->scratch, len, &n);
         SIM_CHECK(w, n <= len && (err == SKUA_OK) == (n > 0));
-        check_bytes(s, app->scratch, n);
+        sim_stream_check(s, app->scratch, n);
         w->counts[SIM_COUNT_READ]++;
     }
     s->read += n;
@@ -478,7 +497,7 @@ static void do_read(struct sim_stream *s)
             SIM_CHECK(w, err == SKUA_OK || err == SKUA_ECLOSED);
             break;
         }
-        uint64_t max = c->plan.read_max < SCRATCH ? c->plan.read_max : SCRATCH;
+        uint64_t max = c->plan.read_max < SIM_SCRATCH ? c->plan.read_max : SIM_SCRATCH;
         enum skua_err err = take(s, (size_t)sim_rng_between(&w->rng, 1, max));
         if (err == SKUA_EAGAIN) {
             return;
@@ -552,7 +571,7 @@ void sim_stream_event(struct sim_conn *c, const struct skua_event *e)
     struct sim_stream *s = e->stream_user;
     SIM_CHECK(w, s != NULL && s->conn == c && s->handle == e->stream && !s->closed);
     if (e->type == SKUA_EVENT_ACKED) {
-        SIM_CHECK(w, e->offset >= s->acked && e->offset <= s->written);
+        SIM_CHECK(w, e->offset >= s->acked && e->offset <= s->written + s->lengths_out);
         s->acked = e->offset;
         check_loans(s);
         release_loans(s, e->offset);

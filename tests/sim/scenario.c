@@ -137,6 +137,7 @@ static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
         .read_max = sim_rng_log(rng, 1, 65536),
         .lend = maybe(rng, 500000, 10000, SIM_CERTAIN),
         .peek = maybe(rng, 600000, 10000, SIM_CERTAIN),
+        .messages = maybe(rng, 400000, 50000, SIM_CERTAIN),
         .slow = maybe(rng, 200000, 50000, SIM_CERTAIN),
         .write_pause = maybe(rng, 200000, 10000, 500000),
         .pause = sim_rng_log(rng, SKUA_USEC, 20 * SKUA_MSEC),
@@ -284,6 +285,7 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         c->plan.keep = 0; /* a stream whose handle is kept counts */
     }
     c->config.datagram_buffer = draw_buffer(rng);
+    c->config.max_message = maybe(rng, 500000, 1, 100000);
     c->peer_plan.keep = s->few_streams ? 0 : c->peer_plan.keep;
     sim_at(s->w, s->w->now + maybe_time(rng, 500000, SKUA_USEC, SKUA_SEC), start, c);
     if (rendezvous) {
@@ -342,6 +344,7 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
         c.conn.max_streams_bidi = (uint32_t)sim_rng_between(rng, 1, 4);
         s->few_streams = true;
     }
+    c.conn.max_message = maybe(rng, 500000, 1, 100000);
     c.conn.datagram_buffer = s->app->datagram_buffer = draw_buffer(rng);
     SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_OK);
     SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_ESTATE);

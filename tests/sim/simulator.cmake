@@ -4,6 +4,7 @@ if(NOT TARGET skua_simulator)
   add_library(skua_simulator OBJECT
     ${dir}/app.c
     ${dir}/app_datagram.c
+    ${dir}/app_message.c
     ${dir}/app_stream.c
     ${dir}/flood.c
     ${dir}/heap.c

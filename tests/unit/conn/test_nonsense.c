@@ -37,7 +37,7 @@ static uint64_t stream_id(uint64_t *state, int from, bool sending)
     }
     uint64_t opener = from == SERVER ? 1 : 0;
     uint64_t uni = sending ? next(state) % 2 : 0;
-    return next(state) % 4 << 3 | uni << 1 | opener;
+    return next(state) % 4 << 3 | (next(state) % 3 == 0 ? 4u : 0u) | uni << 1 | opener;
 }
 
 /* Mostly the number of a packet that was sent. */
@@ -150,6 +150,7 @@ static void act(struct pair *p, int at, uint64_t *state)
         break;
     case 2:
         (void)skua_stream_read(host->ep, host->stream, bytes, sizeof bytes, &n);
+        (void)skua_stream_recv_message(host->ep, host->stream, bytes, sizeof bytes, &n);
         break;
     case 3:
         (void)skua_stream_close(host->ep, host->stream);

@@ -17,12 +17,13 @@
     } while (0)
 
 enum {
-    MAX_APP = 256,      /* streams that an application handles */
-    MAX_FLIGHT = 48,    /* packets of a side in flight */
-    MAX_LOANS = 4,      /* borrowed datagrams until settle */
-    MAX_RECORDS = 16,   /* per packet */
-    MTU = 700,          /* largest packet */
-    HEAL_TICKS = 60000, /* until then everything has ended */
+    MAX_APP = 256,       /* streams that an application handles */
+    MAX_FLIGHT = 48,     /* packets of a side in flight */
+    MAX_LOANS = 4,       /* borrowed datagrams until settle */
+    MAX_RECORDS = 16,    /* per packet */
+    MTU = 700,           /* largest packet */
+    MAX_MESSAGE = 40000, /* longest message */
+    HEAL_TICKS = 60000,  /* until then everything has ended */
 };
 
 /* Memory lent for writing. */
@@ -37,8 +38,10 @@ struct lent {
 struct app {
     struct skua_stream *stream; /* NULL: closed */
     uint64_t id;
-    uint64_t target; /* bytes to write */
-    uint64_t wrote, read;
+    uint64_t target;      /* bytes to write */
+    uint64_t wrote, read; /* of a message stream, without the lengths */
+    uint64_t messages_out, messages_in;
+    uint64_t part; /* bytes read of the message at hand */
     bool finished, reset, stop_seen, saw_end, saw_reset, stopped;
     struct lent *lent;
 };
@@ -70,6 +73,7 @@ struct pair {
     struct pair_summary *summary;
     uint64_t now; /* ticks */
     unsigned fail_at;
+    uint32_t max_message;
     bool healing, dead;
 };
 
@@ -98,6 +102,22 @@ static uint32_t pick(struct pair *p, uint32_t n)
 static uint8_t byte_of(uint64_t id, unsigned writer, uint64_t offset)
 {
     return (uint8_t)(id * 131 + writer * 59 + offset * 7 + (offset >> 8) * 13);
+}
+
+static bool is_message(uint64_t id)
+{
+    return (id & 4) != 0;
+}
+
+/* Length of message `index`: mostly short, now and then none, or more than any window. */
+static size_t message_len(uint64_t id, unsigned writer, uint64_t index)
+{
+    uint64_t h = (id * 31 + writer * 7 + index + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    h ^= h >> 29;
+    return h % 16 == 0   ? 0
+           : h % 16 == 1 ? (size_t)(h >> 8) % MAX_MESSAGE
+           : h % 16 < 5  ? (size_t)(h >> 8) % 3000
+                         : (size_t)(h >> 8) % 100;
 }
 
 /* --- memory that runs out --- */
@@ -227,6 +247,88 @@ static void read_checked(unsigned me, struct app *app, const uint8_t *bytes, siz
     app->read += len;
 }
 
+/* --- messages --- */
+
+static void do_send(struct pair *p, unsigned me, struct app *app)
+{
+    static uint8_t bytes[MAX_MESSAGE];
+    size_t len = message_len(app->id, me, app->messages_out);
+    if (app->wrote >= app->target) {
+        return;
+    }
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] = byte_of(app->id, me, app->wrote + i);
+    }
+    if (ok(p, skua_streams_send_message(app->stream, bytes, len))) {
+        app->wrote += len;
+        app->messages_out++;
+    }
+}
+
+/* `len` bytes of the message at hand were taken; `all`: no byte of it is left. */
+static void message_taken(struct pair *p, unsigned me, struct app *app, size_t len)
+{
+    size_t whole = message_len(app->id, 1 - me, app->messages_in);
+    app->part += len;
+    CHECK(app->part <= whole);
+    p->summary->bytes_read += len;
+    if (app->part == whole) {
+        p->summary->messages++;
+        app->messages_in++;
+        app->part = 0;
+    }
+}
+
+static void note_end(struct pair *p, unsigned me, struct app *app, enum skua_err err);
+
+/* A piece of the message at hand, by read or by peek and consume. */
+static void do_piece(struct pair *p, unsigned me, struct app *app)
+{
+    uint8_t bytes[5000];
+    struct skua_vec vec[4];
+    size_t count = 1 + pick(p, 4);
+    size_t got = 0;
+    enum skua_err err;
+    if (pick(p, 2) == 0) {
+        err = skua_streams_read(app->stream, bytes, 1 + pick(p, sizeof bytes), &got);
+        if (err == SKUA_OK) {
+            read_checked(me, app, bytes, got);
+        }
+    } else {
+        err = skua_streams_peek(app->stream, vec, &count);
+        for (size_t i = 0; err == SKUA_OK && i < count; i++) {
+            read_checked(me, app, vec[i].data, vec[i].len);
+            got += vec[i].len;
+        }
+        CHECK(err != SKUA_OK || skua_streams_consume(app->stream, got) == SKUA_OK);
+    }
+    if (err != SKUA_OK) {
+        note_end(p, me, app, err);
+        return;
+    }
+    p->summary->pieces++;
+    message_taken(p, me, app, got);
+}
+
+static void do_receive(struct pair *p, unsigned me, struct app *app)
+{
+    static uint8_t bytes[MAX_MESSAGE];
+    size_t cap = p->healing ? sizeof bytes : pick(p, sizeof bytes);
+    size_t len = 0;
+    uint64_t left = message_len(app->id, 1 - me, app->messages_in) - app->part;
+    enum skua_err err = skua_streams_recv_message(app->stream, bytes, cap, &len);
+    if (err == SKUA_EMSGSIZE) {
+        CHECK(len == left && (left > cap || left > p->max_message));
+        do_piece(p, me, app);
+    } else if (err == SKUA_OK) {
+        CHECK(len == left && len <= cap);
+        read_checked(me, app, bytes, len);
+        message_taken(p, me, app, len);
+    } else {
+        note_end(p, me, app, err);
+    }
+}
+
 /* The end that reading reported must be the one that the writer made. */
 static void note_end(struct pair *p, unsigned me, struct app *app, enum skua_err err)
 {
@@ -234,6 +336,7 @@ static void note_end(struct pair *p, unsigned me, struct app *app, enum skua_err
     if (err == SKUA_EOF) {
         /* A writer that never saw the stream (it came after its shutdown) wrote nothing. */
         CHECK(writer == NULL ? app->read == 0 : app->read == writer->wrote && writer->finished);
+        CHECK(writer == NULL || (app->messages_in == writer->messages_out && app->part == 0));
         app->saw_end = true;
     } else if (err == SKUA_ERESET) {
         CHECK(writer != NULL && (writer->reset || app->stopped));
@@ -308,7 +411,15 @@ static void act(struct pair *p, unsigned me, struct app *app)
     struct skua_stream_info info;
     skua_streams_info(app->stream, &info);
     uint32_t what = pick(p, 64);
-    if (what < 20) {
+    if (is_message(app->id) && what < 54) {
+        if (what < 28) {
+            do_send(p, me, app);
+        } else if (what < 46) {
+            do_receive(p, me, app);
+        } else {
+            do_piece(p, me, app);
+        }
+    } else if (what < 20) {
         do_write(p, me, app);
     } else if (what < 28) {
         do_lend(p, me, app);
@@ -316,7 +427,7 @@ static void act(struct pair *p, unsigned me, struct app *app)
         do_read(p, me, app);
     } else if (what < 54) {
         do_peek(p, me, app);
-    } else if (what < 56 || (app->wrote == app->target && what < 60)) {
+    } else if (what < 56 || (app->wrote >= app->target && what < 60)) {
         do_finish(app);
     } else if (what == 60) {
         if (info.can_send || app->finished) {
@@ -347,7 +458,11 @@ static void wind_up(struct pair *p, unsigned me, struct app *app)
     struct skua_stream_info info;
     skua_streams_info(app->stream, &info);
     if (info.can_send && app->wrote < app->target) {
-        do_write(p, me, app);
+        if (is_message(app->id)) {
+            do_send(p, me, app);
+        } else {
+            do_write(p, me, app);
+        }
     } else if (info.can_send) {
         do_finish(app);
     }
@@ -357,7 +472,11 @@ static void wind_up(struct pair *p, unsigned me, struct app *app)
     bool sends = (app->id & 2) == 0 || (app->id & 1) == me;
     bool receives = (app->id & 2) == 0 || (app->id & 1) != me;
     if (receives && !app->saw_end && !app->saw_reset && !app->stopped) {
-        do_read(p, me, app);
+        if (is_message(app->id)) {
+            do_receive(p, me, app);
+        } else {
+            do_read(p, me, app);
+        }
     }
     bool read_all = !receives || app->saw_end || app->saw_reset || app->stopped;
     if (read_all && (!sends || !info.can_send)) {
@@ -429,7 +548,7 @@ static void run_app(struct pair *p, unsigned me)
     poll_events(p, me);
     if (!p->healing && !side->shut && side->app_count < MAX_APP / 4 && pick(p, 4) == 0) {
         struct skua_stream *stream;
-        enum skua_err err = skua_streams_open(&side->streams, pick(p, 2), &stream);
+        enum skua_err err = skua_streams_open(&side->streams, pick(p, 4), &stream);
         if (ok(p, err)) {
             struct app *app = adopt(p, me, stream);
             app->stopped = app->stopped || side->discarded;
@@ -639,6 +758,7 @@ static void move_packets(struct pair *p, unsigned from)
             side->flight[i] = NULL;
         }
     }
+    CHECK(!skua_streams_cut(&side->streams));
     if (skua_streams_failed(&side->streams)) {
         CHECK(p->fail_at != 0);
         p->dead = true;
@@ -709,6 +829,7 @@ static void start(struct pair *p, const struct pair_options *options)
             .max_stream_window = options->max_window,
             .max_streams_bidi = options->max_streams,
             .max_streams_uni = options->max_streams,
+            .max_message = options->max_message,
             .send_limit = 6000,
         };
         skua_streams_init(&p->side[me].streams, &config);
@@ -759,6 +880,8 @@ void pair_run(struct pair_source source, const struct pair_options *options,
     p->source = source;
     p->summary = summary;
     p->fail_at = options->fail_alloc;
+    p->max_message = options->max_message < options->max_window ? options->max_message
+                                                                : (uint32_t)options->max_window;
     summary->allocations = 0;
     start(p, options);
     /* A few acts before the handshake is done. */

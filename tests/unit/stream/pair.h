@@ -26,6 +26,7 @@ struct pair_options {
     unsigned fail_alloc;  /* which allocation fails; 0 = none */
     uint64_t window;      /* first windows, bytes */
     uint64_t max_window;  /* largest windows */
+    uint32_t max_message; /* longest message that is held until it is whole */
     unsigned max_streams; /* of each kind */
 };
 
@@ -33,6 +34,7 @@ struct pair_options {
 struct pair_summary {
     uint64_t bytes_read, streams, resets, stops, stale, lost_packets, spurious, blocked, borrowed;
     uint64_t priorities, gathered;
+    uint64_t messages, pieces; /* received whole; in pieces */
     uint64_t allocations;
     bool ran_out; /* the failing allocation ended the run early */
 };

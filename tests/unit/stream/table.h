@@ -29,7 +29,7 @@ static inline uint64_t id_of(uint64_t index, unsigned uni, unsigned server)
 }
 
 /* A client; window 1,000 per stream and 2,500 for the connection, growing to 8,000 and 20,000; four
- * streams of each kind; the peer allows the same. */
+ * streams of each direction; messages of up to 600 bytes are held; the peer allows the same. */
 static inline struct skua_streams_config table_config(struct table *t)
 {
     static const uint8_t hash_key[SKUA_MAP_KEY_LEN] = {9};
@@ -44,6 +44,7 @@ static inline struct skua_streams_config table_config(struct table *t)
         .max_stream_window = 8000,
         .max_streams_bidi = 4,
         .max_streams_uni = 4,
+        .max_message = 600,
         .send_limit = 100000,
     };
 }

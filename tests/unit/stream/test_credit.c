@@ -124,7 +124,7 @@ static void windows_grow_to_bandwidth_times_delay(void **state)
         uint64_t rate = window.size / 100 < per_ms ? window.size / 100 : per_ms;
         window.consumed += rate;
         if (skua_window_due(&window)) {
-            (void)skua_window_announce(&window, rtt, now);
+            (void)skua_window_announce(&window, 0, rtt, now);
         }
     }
     assert_true(window.size >= 2 * 100 * per_ms);
@@ -139,7 +139,7 @@ static void windows_of_slow_readers_do_not_grow(void **state)
     for (skua_time now = 0; now < 10 * SKUA_SEC; now += SKUA_MSEC) {
         window.consumed += 500; /* 500 kB/s at 20 ms: 10 kB */
         if (skua_window_due(&window)) {
-            (void)skua_window_announce(&window, 20 * SKUA_MSEC, now);
+            (void)skua_window_announce(&window, 0, 20 * SKUA_MSEC, now);
         }
     }
     assert_int_equal(window.size, 256 << 10);

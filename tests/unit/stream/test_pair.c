@@ -18,6 +18,8 @@ static void add(struct pair_summary *sum, const struct pair_summary *one)
     sum->borrowed += one->borrowed;
     sum->priorities += one->priorities;
     sum->gathered += one->gathered;
+    sum->messages += one->messages;
+    sum->pieces += one->pieces;
 }
 
 static void everything_ends(void **state)
@@ -30,6 +32,7 @@ static void everything_ends(void **state)
             .ticks = 200 + pair_pick(&source, 400),
             .window = 1000 + pair_pick(&source, 4000),
             .max_window = 4000 + pair_pick(&source, 30000),
+            .max_message = 1 + pair_pick(&source, 20000),
             .max_streams = 1 + pair_pick(&source, 12),
         };
         struct pair_summary one = {0};
@@ -47,6 +50,8 @@ static void everything_ends(void **state)
     assert_true(sum.borrowed > 10 * RUNS);
     assert_true(sum.priorities > RUNS);
     assert_true(sum.gathered > 10 * RUNS);
+    assert_true(sum.messages > 10 * RUNS);
+    assert_true(sum.pieces > 5 * RUNS);
 }
 
 static void every_allocation_fails(void **state)
@@ -60,6 +65,7 @@ static void every_allocation_fails(void **state)
                                            .fail_alloc = n,
                                            .window = 3000,
                                            .max_window = 20000,
+                                           .max_message = 2000,
                                            .max_streams = 6};
             struct pair_summary one = {0};
             pair_run(source, &options, &one);

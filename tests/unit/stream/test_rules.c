@@ -18,8 +18,9 @@ static void frames_for_a_side_that_does_not_exist(void **state)
     /* The peer's to send on: nothing goes there. */
     assert_int_equal(skua_streams_on_stop_sending(s, SERVER_UNI(0), 1), SKUA_CODE_STREAM_STATE);
     assert_int_equal(skua_streams_on_max_stream_data(s, SERVER_UNI(0), 9), SKUA_CODE_STREAM_STATE);
-    /* Message streams are not in this version. */
-    assert_int_equal(table_data(t, SERVER_BIDI(0) | 4, 0, 1, false), SKUA_CODE_STREAM_STATE);
+    /* The same for streams of messages. */
+    assert_int_equal(table_data(t, OWN_UNI(0) | 4, 0, 1, false), SKUA_CODE_STREAM_STATE);
+    assert_int_equal(skua_streams_on_stop_sending(s, SERVER_UNI(0) | 4, 1), SKUA_CODE_STREAM_STATE);
 }
 
 static void frames_for_own_streams_not_opened(void **state)
