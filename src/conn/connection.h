@@ -74,10 +74,10 @@ struct skua_rx_state {
 
 struct skua_tx_state {
     uint64_t skip_pn;       /* the next number to leave out (RFC 9000 §21.4) */
-    uint32_t probes;        /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
-    uint32_t ack_only_run;  /* packets without anything to acknowledge, in a row */
     uint64_t ack_sequence;  /* of the newest ACK_FREQUENCY sent */
-    uint32_t ack_packets;   /* packets per ACK that it asked for */
+    uint32_t probes;        /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
+    uint8_t ack_packets;    /* packets per ACK that it asked for; 0 = none was sent */
+    uint8_t ack_only_run;   /* packets without anything to acknowledge, in a row; saturates */
     bool ack_frequency_due; /* it is to be (re)sent */
     bool ping;              /* a PING is wanted */
     bool cwnd_limited;      /* the last fill stopped at cwnd */
@@ -171,9 +171,9 @@ struct skua_connection {
     uint16_t peer_max_udp_payload;   /* the peer's parameter */
     uint32_t events;                 /* bits 1 << enum skua_event_type */
     struct skua_settings *settings;  /* held; shared with others */
-    uint16_t peer_max_datagram;      /* the peer's max_datagram_frame_size; 0 = it takes none */
     struct skua_ids ids;             /* connection ids of both directions */
     struct skua_path path;
+    uint16_t peer_max_datagram;  /* the peer's max_datagram_frame_size; 0 = it takes none */
     uint64_t watched;            /* for the owner: by which it finds `ids.token`; 0 = not at all */
     struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */

@@ -109,7 +109,7 @@ static void tune_ack_frequency(struct skua_connection *c)
     bool bulk = c->tx.cwnd_limited || c->tx.pacing_limited;
     if ((bulk && packets >= 2 * told) || 2 * packets <= told) {
         c->tx.ack_sequence++;
-        c->tx.ack_packets = (uint32_t)packets;
+        c->tx.ack_packets = (uint8_t)packets;
         c->tx.ack_frequency_due = true;
     }
 }

@@ -115,7 +115,7 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
     if (fill->eliciting) {
         c->tx.ack_only_run = 0;
         skua_timers_on_eliciting_sent(c, now);
-    } else {
+    } else if (c->tx.ack_only_run < UINT8_MAX) {
         c->tx.ack_only_run++;
     }
     if (fill->fin) {

@@ -68,7 +68,7 @@ void skua_acks_on_received(struct skua_acks *acks, uint64_t pn, bool eliciting, 
 void skua_acks_set_tolerance(struct skua_acks *acks, uint64_t packets)
 {
     acks->tolerance =
-        packets < SKUA_ACKS_TOLERANCE_MAX ? (uint32_t)packets : SKUA_ACKS_TOLERANCE_MAX;
+        (uint8_t)(packets < SKUA_ACKS_TOLERANCE_MAX ? packets : SKUA_ACKS_TOLERANCE_MAX);
 }
 
 void skua_acks_set_immediate(struct skua_acks *acks)

@@ -26,8 +26,8 @@ struct skua_acks {
     uint64_t largest_eliciting; /* largest ack-eliciting number received, or a larger one that the
                                    peer knows we have; UINT64_MAX = none */
     skua_time max_delay_ns;     /* our max_ack_delay */
-    uint32_t tolerance;         /* ack-eliciting packets per ACK; 2 */
     uint32_t eliciting;         /* ack-eliciting packets since the last ACK left */
+    uint8_t tolerance;          /* ack-eliciting packets per ACK; 2 */
     bool immediate;             /* do not wait */
     bool news;                  /* something arrived since the last ACK left */
     skua_time oldest_time;      /* arrival of the oldest of `eliciting`, or SKUA_NEVER */
