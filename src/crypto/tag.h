@@ -9,7 +9,7 @@
 #define SKUA_TAG_LEN             16
 #define SKUA_FINGERPRINT_KEY_LEN 32
 
-/* BLAKE2b-128 keyed with a public label (1 to 64 characters): RETRY and REFUSE carry it. It proves
+/* BLAKE2b-128 over a public label and data: RETRY and REFUSE carry it. It proves
  * that the maker saw what is hashed, nothing more. */
 void skua_tag(uint8_t out[SKUA_TAG_LEN], const char *label, const void *data, size_t len);
 

@@ -382,6 +382,7 @@ enum skua_err skua_ev_connect(struct skua_ev *ev, const char *host, uint16_t por
     if (attempt != NULL) {
         *attempt = a->id;
     }
+    skua_ev_update_hold(ev);
     return SKUA_OK;
 }
 

@@ -151,8 +151,7 @@ static bool flush(struct skua_ev *ev, size_t *share)
     return total != 0;
 }
 
-/* Keeps the loop alive as skua_ev.h promises. */
-static void update_hold(struct skua_ev *ev)
+void skua_ev_update_hold(struct skua_ev *ev)
 {
     struct skua_endpoint_stats stats;
     skua_endpoint_stats(ev->ep, &stats);
@@ -202,7 +201,7 @@ static void turn(struct skua_ev *ev)
     ev->busy = ev->busy || active;
     ev->stats.turns += counted;
     schedule(ev);
-    update_hold(ev);
+    skua_ev_update_hold(ev);
 }
 
 static void on_prepare(struct ev_loop *loop, struct ev_prepare *watcher, int revents)

@@ -64,6 +64,10 @@ void skua_ev_leave(struct skua_ev *ev);
  * (`busy` is set then). False where there was none. */
 bool skua_ev_dispatch(struct skua_ev *ev);
 
+/* Keeps the loop alive as skua_ev.h promises, or lets it go. Each turn does it; so must what begins
+ * something between two turns, as a callback of the program's may be the loop's last one. */
+void skua_ev_update_hold(struct skua_ev *ev);
+
 /* Watches the first unwatched sockets up to socket_count. */
 void skua_ev_watch_socket(struct skua_ev *ev, uint32_t index);
 /* Closes the sockets from number `count` on. */

@@ -88,6 +88,7 @@ enum skua_err skua_ev_listen(struct skua_ev *ev, const char *address,
         return err;
     }
     ev->listening = true;
+    skua_ev_update_hold(ev);
     return SKUA_OK;
 }
 

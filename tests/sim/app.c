@@ -490,7 +490,7 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
         /* A refusal by RST may be lost, with all its repeats. */
         return e->error == c->expected || (c->expected == SKUA_ECONNREFUSED && silence);
     }
-    if (p != NULL && p->aborted) {
+    if ((p != NULL && p->aborted) || (c->mate != NULL && c->mate->aborted)) {
         /* A RST may be lost, and we may have been through before it. */
         return silence || (e->error == SKUA_OK) ||
                (e->error == SKUA_ECONNRESET && e->remote && e->application &&

@@ -129,9 +129,9 @@ static void tags(void **state)
     uint8_t key[32];
     count_up(key, sizeof key, 0);
     skua_tag(out, "skua retry", "data", 4);
-    assert_hex(out, sizeof out, "4f6fd3e1c8dc9b0217dc85e2ed4c753f");
+    assert_hex(out, sizeof out, "b8da3ba604e2aa2eefed29800e417e62");
     skua_tag(other, "x", "", 0);
-    assert_hex(other, sizeof other, "22a64bb4c9c07ab6c21872be487a19d5");
+    assert_hex(other, sizeof other, "442a44457137672b3218c1007dc8f76a");
     assert_false(skua_tag_equal(out, other));
     skua_fingerprint(out, key, "data", 4);
     assert_hex(out, sizeof out, "8e1d8dd9167b90120c52368775c52200");

@@ -592,6 +592,26 @@ static void listening_holds_the_loop(void **state)
     ev_run(loop, 0);
 }
 
+static void on_pause_connect(struct ev_loop *l, struct ev_timer *watcher, int revents)
+{
+    (void)l;
+    (void)watcher;
+    (void)revents;
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 1, NULL, NULL), SKUA_OK);
+}
+
+/* An attempt that the program's last watcher has begun holds the loop as any other does. */
+static void connecting_from_a_timer_holds_the_loop(void **state)
+{
+    (void)state;
+    struct ev_timer pause;
+    make(&client, &bulk_handlers, &sys, false);
+    ev_timer_init(&pause, on_pause_connect, 0.01, 0.0);
+    ev_timer_start(loop, &pause);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 1); /* port 1: refused */
+}
+
 static skua_stream unread;
 
 static void on_stream_note(struct skua_ev *ev, const struct skua_event *event)
@@ -904,6 +924,7 @@ int main(void)
         T(aborted_and_freed_at_once),
         T(idle_means_asleep),
         T(listening_holds_the_loop),
+        T(connecting_from_a_timer_holds_the_loop),
         T(read_later),
         N(a_silent_address_is_overtaken),
         N(a_refusing_address_is_left_at_once),
