@@ -30,6 +30,7 @@ missing_packages() {
     test)
       command -v g++ >/dev/null || echo g++
       command -v python3 >/dev/null || echo python3
+      command -v spin >/dev/null || echo spin
       pkg-config --exists cmocka 2>/dev/null || echo libcmocka-dev
       ;;
     clang) command -v clang >/dev/null || echo clang ;;
