@@ -132,6 +132,49 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
     side_kick(v);
 }
 
+/* What looks like a stateless RESET: `bytes`, and behind them the token of the attacker's id; a bit
+ * of it is flipped where the first byte is odd. Only a client takes it. */
+static void reset(struct attack *a, const uint8_t *bytes, size_t len)
+{
+    const struct skua_connection *c = keys_of(a->attacker);
+    uint8_t packet[1 + UINT8_MAX + SKUA_RESET_TOKEN_LEN] = {SKUA_FIRST_FIXED};
+    if (c == NULL) {
+        return;
+    }
+    if (len > 0) {
+        memcpy(packet + 1, bytes, len);
+    }
+    const struct skua_id own = skua_ids_own(&c->ids);
+    skua_reset_token(packet + 1 + len, &a->attacker->host->ep->env.reset_key, own.bytes, own.len);
+    packet[1 + len] ^= len > 0 ? bytes[0] & 1u : 0;
+    deliver(a, packet, 1 + len + SKUA_RESET_TOKEN_LEN);
+}
+
+/* The attacked process is killed and started again: all that follows is for nobody. */
+static void restart(struct attack *a)
+{
+    sim_host_restart(a->victim->host);
+    if (a->victim == &a->p.server) {
+        SIM_CHECK(a->p.w, skua_endpoint_listen(a->victim->host->ep, NULL) == SKUA_OK);
+    }
+}
+
+/* A datagram that needs no keys, or of an endpoint that has none any more. */
+static void bare(struct attack *a, unsigned what, const uint8_t *bytes, size_t len)
+{
+    switch (what % 4) {
+    case 2:
+        reset(a, bytes, len);
+        break;
+    case 3:
+        restart(a);
+        break;
+    default:
+        deliver(a, bytes, len);
+        break;
+    }
+}
+
 static void operate(struct attack *a, uint8_t what, const uint8_t *bytes, size_t len)
 {
     struct skua_connection *c = keys_of(a->attacker);
@@ -148,7 +191,7 @@ static void operate(struct attack *a, uint8_t what, const uint8_t *bytes, size_t
         act(a, bytes, len);
         break;
     case 5:
-        deliver(a, bytes, len);
+        bare(a, what / 8u, bytes, len);
         break;
     case 6:
         pair_run(&a->p, (len > 0 ? bytes[0] : 1) * MS(1) * (what > 200 ? 1000 : 1));

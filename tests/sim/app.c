@@ -90,6 +90,28 @@ struct sim_conn *sim_app_mate(struct sim_conn *c)
     return mate;
 }
 
+/* --- crashes --- */
+
+void sim_app_crash(struct sim_host *host)
+{
+    struct sim_app *app = app_of(host);
+    for (struct sim_conn *c = app->conns; c != NULL; c = c->next) {
+        /* A rendezvous may be called off before the other side has begun. */
+        bool met = c->peer != NULL && c->peer->host == host;
+        bool wanted =
+            c->to == host && (c->handle != 0 || (c->mate != NULL && c->mate->handle != 0));
+        c->bereft = c->bereft || (!c->over && (met || wanted));
+        if (c->host == host && c->handle != 0 && !c->over) {
+            c->crashed = true;
+            c->over = true; /* its handle may soon be another's: it is not used any more */
+            c->error = SKUA_EABORTED;
+            sim_stream_drop(c);
+        }
+    }
+    app->world->counts[SIM_COUNT_CRASH]++;
+    sim_host_restart(host);
+}
+
 /* --- looking at a connection once more --- */
 
 void sim_conn_check(struct sim_conn *c)
@@ -401,6 +423,7 @@ static void on_incoming(struct sim_host *host, const struct skua_event *event)
     SIM_CHECK(w, client != NULL);
     SIM_CHECK(w, client->peer == NULL);
     c->peer = client;
+    c->bereft = client->crashed;
     client->peer = c;
     c->seed = client->seed;
     c->plan = client->peer_plan;
@@ -453,9 +476,18 @@ static void on_established(struct sim_conn *c)
     sim_conn_check(c);
 }
 
-static void count_end(struct sim_conn *c, enum skua_err error)
+/* A stateless RESET of a server, or the RST of a close that ran into its deadline. */
+static bool is_forgotten(const struct sim_conn *c, const struct skua_event *e)
+{
+    return (c->client || c->mate != NULL) && e->error == SKUA_ECONNRESET && e->remote &&
+           !e->application && e->code == SKUA_CODE_NO_ERROR;
+}
+
+static void count_end(struct sim_conn *c, const struct skua_event *e)
 {
     uint64_t *n = c->app->world->counts;
+    enum skua_err error = e->error;
+    n[SIM_COUNT_END_FORGOTTEN] += is_forgotten(c, e);
     n[SIM_COUNT_END_OK] += error == SKUA_OK;
     n[SIM_COUNT_END_RESET] += error == SKUA_ECONNRESET;
     n[SIM_COUNT_END_REFUSED] += error == SKUA_ECONNREFUSED;
@@ -480,10 +512,11 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
     const struct sim_conn *p = c->peer;
     /* A peer that is gone for good: it does not answer, or says by a stateless RESET that it knows
      * nothing (a server, to its clients). */
-    bool forgotten = c->client && e->error == SKUA_ECONNRESET && e->remote && !e->application &&
-                     e->code == SKUA_CODE_NO_ERROR;
-    bool silence = e->error == SKUA_ETIMEDOUT || e->error == SKUA_EIDLE || forgotten;
+    bool silence = e->error == SKUA_ETIMEDOUT || e->error == SKUA_EIDLE || is_forgotten(c, e);
     if ((c->may_fail && silence) || refused_for_room(c, e, silence)) {
+        return true;
+    }
+    if (c->bereft && (silence || e->error == SKUA_OK || (e->error == SKUA_EABORTED && c->closed))) {
         return true;
     }
     if (c->expected != SKUA_OK) {
@@ -544,7 +577,7 @@ static void on_closed(struct sim_conn *c, const struct skua_event *e)
     if (e->error == SKUA_EPEERKEY) {
         SIM_CHECK(w, memcmp(&e->key, skua_endpoint_key(c->to->ep), sizeof e->key) == 0);
     }
-    count_end(c, e->error);
+    count_end(c, e);
     become_over(c, e->error);
 }
 

@@ -109,6 +109,8 @@ struct sim_conn {
     uint8_t exporter[16];
     bool exported;
     bool established, accepted, shut, closed, aborted, over, finished;
+    bool crashed;                    /* its host was lost while it lived: it never ends */
+    bool bereft;                     /* ... its peer's was */
     bool may_fail;                   /* any end is right: timeouts, wrong keys */
     bool may_overflow;               /* the listener refuses where its accept queue is full */
     enum skua_err expected;          /* where it must fail: why; SKUA_OK = orderly */
@@ -143,6 +145,9 @@ struct sim_conn *sim_app_conn(struct sim_app *app, struct sim_host *from, unsign
 void sim_app_start(struct sim_conn *conn);
 /* Makes it a rendezvous: returns the other side's attempt, to be started as well. */
 struct sim_conn *sim_app_mate(struct sim_conn *conn);
+
+/* The process on `host` is killed and started again: its connections are gone, without a word. */
+void sim_app_crash(struct sim_host *host);
 
 /* All connections are over? */
 bool sim_app_done(const struct sim_app *app);

@@ -30,9 +30,12 @@ struct scenario {
     skua_time rtt;
     skua_time heal_at;
     skua_time patience;
-    uint64_t scale;        /* of small windows */
-    uint64_t least_window; /* smallest window of any stream */
-    bool few_streams;      /* the server allows only a few at a time */
+    uint64_t scale;                   /* of small windows */
+    uint64_t least_window;            /* smallest window of any stream */
+    bool few_streams;                 /* the server allows only a few at a time */
+    struct sim_host *victim;          /* whose process is killed; NULL = nobody's */
+    struct skua_listen_config listen; /* the server's */
+    uint8_t secret[SKUA_PSK_LEN];
     char replay[128];
 };
 
@@ -328,13 +331,19 @@ static void dump(struct sim_world *w)
     sim_app_dump(w->user);
 }
 
-static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret, const char *label)
+static void listen_at_server(struct scenario *s)
+{
+    SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &s->listen) == SKUA_OK);
+    SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &s->listen) == SKUA_ESTATE);
+}
+
+static void draw_listener(struct scenario *s, bool psk, const char *label)
 {
     struct sim_rng *rng = &s->w->rng;
     struct skua_listen_config c = SKUA_LISTEN_CONFIG_INIT;
     c.conn.close_timeout_ns = 600 * SKUA_SEC;
     c.conn.fin_wait2_timeout_ns = 600 * SKUA_SEC;
-    c.conn.psk = psk ? secret : NULL;
+    c.conn.psk = psk ? s->secret : NULL;
     c.conn.label = label;
     sim_siege_listen(&s->siege, &c);
     if (sim_rng_chance(rng, 100000)) {
@@ -346,8 +355,19 @@ static void listen_at_server(struct scenario *s, bool psk, const uint8_t *secret
     }
     c.conn.max_message = maybe(rng, 500000, 1, 100000);
     c.conn.datagram_buffer = s->app->datagram_buffer = draw_buffer(rng);
-    SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_OK);
-    SIM_CHECK(s->w, skua_endpoint_listen(s->server->ep, &c) == SKUA_ESTATE);
+    s->listen = c;
+    listen_at_server(s);
+}
+
+/* The process of the server, or of a client, is killed and started again, with the same key and the
+ * same settings. */
+static void crash(void *arg)
+{
+    struct scenario *s = arg;
+    sim_app_crash(s->victim);
+    if (s->victim == s->server) {
+        listen_at_server(s);
+    }
 }
 
 /* What the applications write, twice over for both ends of a transfer; up to two blocks in excess
@@ -390,14 +410,13 @@ static void draw(struct scenario *s, enum sim_class class)
         sim_world_connect(w, s->server, &w->host[i], &s->link);
     }
     s->app = sim_app_new(w);
-    uint8_t secret[SKUA_PSK_LEN];
-    for (size_t i = 0; i < sizeof secret; i++) {
-        secret[i] = (uint8_t)sim_rng_next(rng);
+    for (size_t i = 0; i < sizeof s->secret; i++) {
+        s->secret[i] = (uint8_t)sim_rng_next(rng);
     }
     bool psk = sim_rng_chance(rng, 100000);
     const char *label = sim_rng_chance(rng, 500000) ? "" : "sim";
     s->siege.banned = *skua_endpoint_key(w->host[1].ep);
-    listen_at_server(s, psk, secret, label);
+    draw_listener(s, psk, label);
     sim_siege_start(&s->siege, s->server);
     uint64_t most = class == SIM_LARGE ? UINT64_C(40) << 20 : UINT64_C(1) << 20;
     uint64_t bytes =
@@ -405,9 +424,13 @@ static void draw(struct scenario *s, enum sim_class class)
     uint32_t conns = (uint32_t)sim_rng_between(rng, 1, class == SIM_LARGE ? 2 : 4);
     for (uint32_t i = 0; i < conns; i++) {
         struct sim_host *from = &w->host[1 + sim_rng_below(rng, clients)];
-        draw_conn(s, from, psk, secret, label, bytes / conns);
+        draw_conn(s, from, psk, s->secret, label, bytes / conns);
     }
     bound_memory(s, bytes, conns);
+    if (sim_rng_chance(rng, 100000)) {
+        s->victim = sim_rng_chance(rng, 700000) ? s->server : &w->host[1];
+        sim_at(w, w->now + sim_rng_log(rng, SKUA_MSEC, 3 * SKUA_SEC), crash, s);
+    }
     sim_at(w, s->heal_at, heal, s);
     if (sim_rng_chance(rng, 200000)) {
         for (uint64_t n = sim_rng_between(rng, 1, 4); n > 0; n--) {
