@@ -354,6 +354,9 @@ void skua_session_on_event(struct skua_session *session, const struct skua_event
     case SKUA_EVENT_INCOMING:
     case SKUA_EVENT_ESTABLISHED:
     case SKUA_EVENT_FINISHED:
+    case SKUA_EVENT_CONSUMED:
+    case SKUA_EVENT_DISCARDED:
+    case SKUA_EVENT_DELIVERED:
     case SKUA_EVENT_CLOSED:
     case SKUA_EVENT_TYPES:
         break;

@@ -399,7 +399,8 @@ struct skua_event {
     skua_stream stream;  /* the stream, for events of a stream, else 0 */
     void *user;          /* the connection's user pointer */
     void *stream_user;   /* the stream's user pointer, or NULL */
-    uint64_t offset;     /* ACKED: every byte below this offset has been acknowledged */
+    uint64_t offset;     /* ACKED: every byte below this offset has been acknowledged. CONSUMED,
+                            DISCARDED: every byte below was read by the peer's application */
     enum skua_err error; /* CLOSED: why; SKUA_OK after an orderly close. What codes of the peer's
                             become: docs/protocol.md §14 */
     bool remote;         /* CLOSED: the peer ended it, by a RST, REFUSE or stateless RESET */
@@ -629,6 +630,15 @@ SKUA_API enum skua_err skua_stream_lend(struct skua_endpoint *ep, skua_stream st
 /* Ends the sending side after what was written: the reader gets SKUA_EOF. Idempotent. SKUA_ESTATE
  * on the peer's unidirectional streams, SKUA_ESTOPPED and SKUA_ERESET as write. */
 SKUA_API enum skua_err skua_stream_finish(struct skua_endpoint *ep, skua_stream stream);
+/* As finish, and asks the peer to say when its application has read to the end. Exactly one of these
+ * follows, or the connection ends first (a connection does not wait for it: shut down after it):
+ *   CONSUMED   the peer's application has read every byte and been told of the end, or has closed
+ *              the stream behind the last byte;
+ *   DISCARDED  everything arrived, but the application gave up at the event's offset;
+ *   STOPPED    it gave up before everything had arrived.
+ * ACKED comes before the first two and says only that the peer's transport has everything.
+ * SKUA_ESTATE also where the end was sent by skua_stream_finish. */
+SKUA_API enum skua_err skua_stream_finish_confirm(struct skua_endpoint *ep, skua_stream stream);
 /* Gives up the sending side: unsent bytes are dropped and the reader gets SKUA_ERESET with `code`
  * (below 2^62). SKUA_EINVAL for the code, SKUA_ESTATE as finish. */
 SKUA_API enum skua_err skua_stream_reset(struct skua_endpoint *ep, skua_stream stream,
@@ -719,6 +729,8 @@ struct skua_stream_info {
     bool messages;         /* it carries messages */
     uint64_t message_left; /* bytes of the message at hand not yet read, arrived or not; 0 where
                               there is none */
+    bool consumed;         /* CONSUMED has come: the peer's application has read everything */
+    bool discarded;        /* DISCARDED has come */
 };
 SKUA_API enum skua_err skua_stream_info(struct skua_endpoint *ep, skua_stream stream,
                                         struct skua_stream_info *out);

@@ -63,6 +63,9 @@ struct skua_ev_handlers {
     skua_ev_handler *datagram; /* datagrams have arrived: read them until SKUA_EAGAIN. Peeking here,
                                   and dropping before the handler returns, costs no copy */
     skua_ev_handler *datagram_room; /* a refused skua_conn_send_datagram can be tried again */
+    skua_ev_handler *consumed;      /* the peer's application has read `stream` to its end */
+    skua_ev_handler *discarded;     /* ... or has thrown the rest of it away */
+    skua_ev_handler *delivered;     /* all that was sent has arrived (after shutdown or close) */
 };
 
 /* A driver's settings. */
@@ -80,8 +83,9 @@ struct skua_ev_config {
 #define SKUA_EV_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}, NULL, 0,     \
-            false, false                                                                           \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,   \
+             NULL},                                                                                \
+            NULL, 0, false, false                                                                  \
     }
 
 /* The system's randomness, by libsodium; static. Fit for skua_key_generate, after skua_init. */

@@ -218,6 +218,8 @@ enum skua_code skua_close_on_fin_ack(struct skua_connection *c, skua_time now)
     }
     c->close.fin_acked = true;
     c->close.fin_due = false;
+    c->events |= 1u << SKUA_EVENT_DELIVERED;
+    skua_conn_mark(c, SKUA_MARK_EVENT);
     c->close.fin.repeat_at = SKUA_NEVER;
     skua_conn_transition(c, SKUA_ON_FIN_ACKED, now);
     limit_fin_wait_2(c, now);

@@ -48,6 +48,15 @@ static bool take_bit(struct skua_connection *c, enum skua_event_type type, struc
     return true;
 }
 
+static uint64_t offset_of(const struct skua_stream *stream, enum skua_event_type type)
+{
+    if (type == SKUA_EVENT_ACKED) {
+        return stream->send.buf.una;
+    }
+    bool answer = type == SKUA_EVENT_CONSUMED || type == SKUA_EVENT_DISCARDED;
+    return answer ? stream->send.code : 0;
+}
+
 static bool stream_event(struct skua_connection *c, struct skua_event *event,
                          struct skua_stream **stream)
 {
@@ -57,11 +66,9 @@ static bool stream_event(struct skua_connection *c, struct skua_event *event,
     }
     event->type = type;
     if (*stream != NULL) {
-        struct skua_stream_info info;
-        skua_streams_info(*stream, &info);
         event->stream = (*stream)->handle;
         event->stream_user = (*stream)->user;
-        event->offset = type == SKUA_EVENT_ACKED ? info.acked : 0;
+        event->offset = offset_of(*stream, type);
         event->code = type == SKUA_EVENT_STOPPED ? (*stream)->send.code : 0;
     }
     return true;
@@ -94,7 +101,8 @@ bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *ev
         return true;
     }
     if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || datagram_event(c, event) ||
-        stream_event(c, event, stream) || take_bit(c, SKUA_EVENT_FINISHED, event)) {
+        stream_event(c, event, stream) || take_bit(c, SKUA_EVENT_FINISHED, event) ||
+        take_bit(c, SKUA_EVENT_DELIVERED, event)) {
         return true;
     }
     if (closed_is_due(c)) {

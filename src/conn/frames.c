@@ -63,6 +63,11 @@ static enum skua_code recv_stream_frame(struct skua_connection *c, const struct 
         return skua_streams_on_streams_blocked(s, SKUA_STREAM_BIDI, f->max);
     case SKUA_FRAME_STREAMS_BLOCKED_UNI:
         return skua_streams_on_streams_blocked(s, SKUA_STREAM_UNI, f->max);
+    case SKUA_FRAME_CONSUMED:
+        skua_acks_set_immediate(&c->rx.acks); /* the peer's FIN waits for it */
+        return skua_streams_on_consumed(s, f->stream_end.id, f->stream_end.offset);
+    case SKUA_FRAME_CONFIRM_READ:
+        return skua_streams_on_confirm_read(s, f->stream_end.id, f->stream_end.offset);
     case SKUA_FRAME_DATAGRAM:
     case SKUA_FRAME_NEW_CONNECTION_ID:
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
@@ -139,6 +144,8 @@ static enum skua_code recv_frame(struct skua_connection *c, const struct skua_fr
     case SKUA_FRAME_RESET_STREAM:
     case SKUA_FRAME_STOP_SENDING:
     case SKUA_FRAME_STREAM:
+    case SKUA_FRAME_CONSUMED:
+    case SKUA_FRAME_CONFIRM_READ:
     case SKUA_FRAME_DATA_BLOCKED:
     case SKUA_FRAME_STREAM_DATA_BLOCKED:
     case SKUA_FRAME_STREAMS_BLOCKED_BIDI:

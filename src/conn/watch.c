@@ -74,6 +74,11 @@ void skua_watch_frame(const struct skua_connection *c, enum skua_trace_type type
         b = f->rst.code;
         d = f->rst.frame_type;
         break;
+    case SKUA_FRAME_CONSUMED:
+    case SKUA_FRAME_CONFIRM_READ:
+        a = f->stream_end.id;
+        b = f->stream_end.offset;
+        break;
     case SKUA_FRAME_ACK_FREQUENCY:
         a = f->ack_frequency.sequence;
         b = f->ack_frequency.packets;

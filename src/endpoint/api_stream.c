@@ -104,6 +104,15 @@ enum skua_err skua_stream_finish(struct skua_endpoint *ep, skua_stream handle)
     return done(stream, skua_streams_finish(stream));
 }
 
+enum skua_err skua_stream_finish_confirm(struct skua_endpoint *ep, skua_stream handle)
+{
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL || sendable(stream) != SKUA_OK) {
+        return SKUA_ECLOSED;
+    }
+    return done(stream, skua_streams_finish_confirm(stream));
+}
+
 enum skua_err skua_stream_reset(struct skua_endpoint *ep, skua_stream handle, uint64_t code)
 {
     struct skua_stream *stream = skua_endpoint_stream(ep, handle);

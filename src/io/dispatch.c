@@ -30,8 +30,14 @@ static skua_ev_handler *handler_of(const struct skua_ev *ev, enum skua_event_typ
         return h->datagram;
     case SKUA_EVENT_DATAGRAM_ROOM:
         return h->datagram_room;
+    case SKUA_EVENT_CONSUMED:
+        return h->consumed;
+    case SKUA_EVENT_DISCARDED:
+        return h->discarded;
     case SKUA_EVENT_FINISHED:
         return h->finished;
+    case SKUA_EVENT_DELIVERED:
+        return h->delivered;
     case SKUA_EVENT_CLOSED:
         return h->closed;
     case SKUA_EVENT_NONE:

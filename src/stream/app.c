@@ -130,6 +130,18 @@ enum skua_err skua_streams_finish(struct skua_stream *stream)
     return SKUA_OK;
 }
 
+enum skua_err skua_streams_finish_confirm(struct skua_stream *stream)
+{
+    struct skua_send_side *send = &stream->send;
+    bool too_late = send->fin_sent || send->state == SKUA_SEND_DONE;
+    if (too_late && !send->confirm && !send->given_up) {
+        return SKUA_ESTATE; /* the end has been told without the wish */
+    }
+    enum skua_err err = skua_streams_finish(stream);
+    send->confirm = send->confirm || err == SKUA_OK;
+    return err;
+}
+
 enum skua_err skua_streams_reset(struct skua_stream *stream, uint64_t code)
 {
     const struct skua_send_side *send = &stream->send;
@@ -170,6 +182,7 @@ enum skua_err skua_stream_read_error(struct skua_stream *stream)
     }
     if (recv->state == SKUA_RECV_DONE) {
         recv->told = true;
+        skua_stream_note_consumed(stream);
         return SKUA_EOF;
     }
     return SKUA_EAGAIN;
@@ -313,5 +326,7 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
         .stopped = send->stopped,
         .messages = skua_stream_is_message(stream),
         .message_left = skua_stream_is_message(stream) ? skua_message_left(stream) : 0,
+        .consumed = send->answered && send->code == send->buf.end,
+        .discarded = send->answered && send->code != send->buf.end,
     };
 }

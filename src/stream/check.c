@@ -63,7 +63,7 @@ static void check_recv(const struct skua_stream *stream)
 
 /* Sums over the living streams, to be compared with the running ones. */
 struct sums {
-    uint64_t unread, prepaid, buffered, sides_open, sides_unacked, gaps, count;
+    uint64_t unread, prepaid, buffered, sides_open, sides_unacked, gaps, reports, count;
 };
 
 static void add(struct sums *sums, const struct skua_stream *stream)
@@ -80,6 +80,7 @@ static void add(struct sums *sums, const struct skua_stream *stream)
         sums->sides_unacked++;
         sums->sides_open += !send->fixed;
     }
+    sums->reports += stream->report == SKUA_REPORT_OWED;
     if (recv->buf.beyond != NULL) {
         sums->gaps += skua_rangeset_count(recv->buf.beyond);
     }
@@ -108,6 +109,7 @@ void skua_streams_check(const struct skua_streams *streams)
     SKUA_ASSERT(sums.buffered == streams->send_buffered);
     SKUA_ASSERT(sums.sides_open == streams->sides_open);
     SKUA_ASSERT(sums.sides_unacked == streams->sides_unacked);
+    SKUA_ASSERT(sums.reports == streams->reports);
     SKUA_ASSERT(sums.gaps == streams->mem.gaps);
     check_window(&streams->window);
     SKUA_ASSERT(streams->received <= streams->window.announced);

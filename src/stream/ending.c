@@ -22,7 +22,7 @@ void skua_streams_finish_all(struct skua_streams *streams)
 
 bool skua_streams_totals(const struct skua_streams *streams, struct skua_streams_totals *out)
 {
-    if (!streams->finishing || streams->sides_open != 0) {
+    if (!streams->finishing || streams->sides_open != 0 || streams->reports != 0) {
         return false;
     }
     *out = (struct skua_streams_totals){.bidi = streams->kinds[SKUA_STREAM_BIDI].own_next,

@@ -13,7 +13,8 @@ static void note_room(struct skua_stream *stream)
     }
 }
 
-static void data_acked(struct skua_stream *stream, const struct skua_record *record)
+/* The peer has `len` bytes from `offset` on, and where `fin` the end. */
+static void bytes_acked(struct skua_stream *stream, uint64_t offset, uint64_t len, bool fin)
 {
     struct skua_streams *streams = stream->streams;
     struct skua_send_side *send = &stream->send;
@@ -21,26 +22,32 @@ static void data_acked(struct skua_stream *stream, const struct skua_record *rec
         return;
     }
     uint64_t una = send->buf.una;
-    if (skua_send_buf_acked(&send->buf, &streams->mem, record->offset, record->len) != SKUA_OK) {
+    if (skua_send_buf_acked(&send->buf, &streams->mem, offset, len) != SKUA_OK) {
         streams->failed = true;
         return;
     }
     streams->send_buffered -= send->buf.una - una;
-    if ((record->flags & SKUA_RECORD_FIN) != 0) {
+    if (fin) {
         send->fin_acked = true;
         send->fin_lost = false;
     }
-    bool over = send->fin_acked && send->buf.una == send->buf.end;
-    if (over || (send->lent && send->buf.una != una)) {
+    if (send->fin_acked && send->buf.una == send->buf.end) {
         skua_stream_raise(stream, SKUA_EVENT_ACKED);
-    }
-    if (over) {
         skua_stream_send_done(stream);
         (void)skua_streams_release(stream);
         return;
     }
+    if (send->lent && send->buf.una != una) {
+        skua_stream_raise(stream, SKUA_EVENT_ACKED);
+    }
     note_room(stream);
     skua_stream_update(stream);
+}
+
+void skua_stream_all_acked(struct skua_stream *stream)
+{
+    const struct skua_send_buf *buf = &stream->send.buf;
+    bytes_acked(stream, buf->una, buf->end - buf->una, true);
 }
 
 static void reset_acked(struct skua_stream *stream)
@@ -51,19 +58,34 @@ static void reset_acked(struct skua_stream *stream)
     }
 }
 
+static void consumed_acked(struct skua_stream *stream)
+{
+    if (stream->report == SKUA_REPORT_OWED) {
+        stream->report = SKUA_REPORT_DONE;
+        stream->streams->reports--;
+        stream->sends &= (uint8_t)~SKUA_STREAM_SENDS_CONSUMED;
+        skua_stream_update(stream);
+        (void)skua_streams_release(stream);
+    }
+}
+
 void skua_streams_on_acked(struct skua_streams *streams, const struct skua_record *record)
 {
-    if (record->type != SKUA_FRAME_STREAM && record->type != SKUA_FRAME_RESET_STREAM) {
+    unsigned type = record->type;
+    if (type != SKUA_FRAME_STREAM && type != SKUA_FRAME_RESET_STREAM &&
+        type != SKUA_FRAME_CONFIRM_READ && type != SKUA_FRAME_CONSUMED) {
         return;
     }
     struct skua_stream *stream = skua_streams_find(streams, record->id);
     if (stream == NULL) {
         return;
     }
-    if (record->type == SKUA_FRAME_STREAM) {
-        data_acked(stream, record);
-    } else {
+    if (type == SKUA_FRAME_STREAM || type == SKUA_FRAME_CONFIRM_READ) {
+        bytes_acked(stream, record->offset, record->len, (record->flags & SKUA_RECORD_FIN) != 0);
+    } else if (type == SKUA_FRAME_RESET_STREAM) {
         reset_acked(stream);
+    } else {
+        consumed_acked(stream);
     }
 }
 
@@ -90,7 +112,13 @@ static void stream_frame_lost(struct skua_stream *stream, const struct skua_reco
     const struct skua_recv_side *recv = &stream->recv;
     switch (record->type) {
     case SKUA_FRAME_STREAM:
+    case SKUA_FRAME_CONFIRM_READ:
         data_lost(stream, record);
+        break;
+    case SKUA_FRAME_CONSUMED:
+        if (stream->report == SKUA_REPORT_OWED) {
+            skua_stream_mark(stream, SKUA_STREAM_SENDS_CONSUMED);
+        }
         break;
     case SKUA_FRAME_RESET_STREAM:
         if (stream->send.state == SKUA_SEND_RESET) {
@@ -125,6 +153,8 @@ void skua_streams_on_lost(struct skua_streams *streams, const struct skua_record
     unsigned again = 0;
     switch (record->type) {
     case SKUA_FRAME_STREAM:
+    case SKUA_FRAME_CONFIRM_READ:
+    case SKUA_FRAME_CONSUMED:
     case SKUA_FRAME_RESET_STREAM:
     case SKUA_FRAME_STOP_SENDING:
     case SKUA_FRAME_MAX_STREAM_DATA:

@@ -93,6 +93,22 @@ enum skua_code skua_streams_on_stream(struct skua_streams *streams,
     return SKUA_CODE_NO_ERROR;
 }
 
+enum skua_code skua_streams_on_confirm_read(struct skua_streams *streams, uint64_t id,
+                                            uint64_t final_size)
+{
+    struct skua_stream *stream;
+    enum skua_code code = skua_streams_locate(streams, id, SKUA_SIDE_RECV, &stream);
+    if (code != SKUA_CODE_NO_ERROR || stream == NULL) {
+        return code;
+    }
+    if (stream->report == SKUA_REPORT_NONE) {
+        stream->report = SKUA_REPORT_WANTED;
+        skua_stream_note_consumed(stream);
+    }
+    const struct skua_stream_frame end = {.id = id, .offset = final_size, .len = 0, .fin = true};
+    return skua_streams_on_stream(streams, &end, false);
+}
+
 enum skua_code skua_streams_on_reset_stream(struct skua_streams *streams, uint64_t id,
                                             uint64_t code, uint64_t final_size)
 {
@@ -141,6 +157,31 @@ enum skua_code skua_streams_on_stop_sending(struct skua_streams *streams, uint64
     send->stopped = true;
     skua_stream_do_reset(stream, code);
     skua_stream_raise(stream, SKUA_EVENT_STOPPED);
+    return SKUA_CODE_NO_ERROR;
+}
+
+enum skua_code skua_streams_on_consumed(struct skua_streams *streams, uint64_t id, uint64_t offset)
+{
+    struct skua_stream *stream;
+    enum skua_code code = skua_streams_locate(streams, id, SKUA_SIDE_SEND, &stream);
+    if (code != SKUA_CODE_NO_ERROR || stream == NULL) {
+        return code;
+    }
+    struct skua_send_side *send = &stream->send;
+    if (!send->confirm || !send->fin_sent) {
+        return SKUA_CODE_STREAM_STATE;
+    }
+    if (offset > send->buf.next) {
+        return SKUA_CODE_FINAL_SIZE;
+    }
+    if (send->answered || send->given_up) {
+        return SKUA_CODE_NO_ERROR;
+    }
+    send->answered = true;
+    send->code = offset;
+    skua_stream_raise(stream, offset == send->buf.end ? SKUA_EVENT_CONSUMED : SKUA_EVENT_DISCARDED);
+    /* It has everything, whether its acknowledgements say so yet or not. */
+    skua_stream_all_acked(stream);
     return SKUA_CODE_NO_ERROR;
 }
 

@@ -142,6 +142,11 @@ static void put_stream_control(struct fill *f, struct skua_stream *stream,
         frame.stream_max.id = stream->id;
         frame.stream_max.max = value;
         break;
+    case SKUA_STREAM_SENDS_CONSUMED:
+        frame.type = SKUA_FRAME_CONSUMED;
+        frame.stream_end.id = stream->id;
+        frame.stream_end.offset = stream->recv.buf.read;
+        break;
     }
     skua_frame_write(f->w, &frame);
     note(f, (struct skua_record){.type = frame.type, .id = stream->id, .offset = value});
@@ -179,7 +184,8 @@ static bool put_data(struct fill *f, struct skua_stream *stream, uint64_t offset
         (*len < SPLINTER && *len < available)) {
         return false;
     }
-    bool fin = send->state == SKUA_SEND_FINISHED && offset + *len == send->buf.end;
+    bool fin =
+        send->state == SKUA_SEND_FINISHED && offset + *len == send->buf.end && !send->confirm;
     struct skua_stream_frame frame = {.id = stream->id, .offset = offset, .len = *len, .fin = fin};
     skua_stream_frame_header_write(f->w, &frame, last);
     uint8_t *place = skua_writer_bytes(f->w, *len);
@@ -197,13 +203,38 @@ static bool put_data(struct fill *f, struct skua_stream *stream, uint64_t offset
     return true;
 }
 
+/* The end of a stream that asks for CONSUMED, by a frame of its own: so that whoever hears of the
+ * one hears of the other. False where the packet is full. */
+static bool put_confirm_read(struct fill *f, struct skua_stream *stream)
+{
+    struct skua_send_side *send = &stream->send;
+    struct skua_frame frame = {.type = SKUA_FRAME_CONFIRM_READ};
+    frame.stream_end.id = stream->id;
+    frame.stream_end.offset = send->buf.end;
+    if (f->count == f->max || skua_writer_left(f->w) < skua_frame_len(&frame)) {
+        return false;
+    }
+    skua_frame_write(f->w, &frame);
+    note(f, (struct skua_record){.type = SKUA_FRAME_CONFIRM_READ,
+                                 .id = stream->id,
+                                 .offset = send->buf.end,
+                                 .flags = SKUA_RECORD_FIN});
+    send->fin_sent = true;
+    send->fin_lost = false;
+    return true;
+}
+
 /* Bytes to be sent again, or an end; false where the packet is full. */
 static bool put_again(struct fill *f, struct skua_stream *stream, size_t *len)
 {
     struct skua_send_buf *buf = &stream->send.buf;
     uint64_t offset = buf->end;
     uint64_t available = 0;
-    (void)skua_send_buf_next_lost(buf, &offset, &available);
+    bool lost = skua_send_buf_next_lost(buf, &offset, &available);
+    if (!lost && stream->send.confirm) {
+        *len = 0;
+        return put_confirm_read(f, stream);
+    }
     if (!put_data(f, stream, offset, available, len)) {
         return false;
     }
@@ -242,7 +273,7 @@ static void put_bytes(struct fill *f)
         if (stream == NULL || !(again ? put_again(f, stream, &len) : put_fresh(f, stream, &len))) {
             return;
         }
-        if (stream->send.fin_sent) {
+        if (stream->send.fin_sent && !stream->send.confirm) {
             skua_stream_fix(stream);
         }
         skua_sched_sent(&s->sched, stream, len);

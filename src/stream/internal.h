@@ -96,6 +96,8 @@ void skua_stream_refuse_rest(struct skua_stream *stream);
 void skua_stream_throw_away(struct skua_stream *stream);
 /* Every byte up to the final size is there. */
 void skua_stream_recv_done(struct skua_stream *stream);
+/* Owes the peer a CONSUMED, where it asked for one and the application is done with the stream. */
+void skua_stream_note_consumed(struct skua_stream *stream);
 /* Puts `stream` on the list of those with borrowed bytes, or takes it off. */
 void skua_stream_note_loans(struct skua_stream *stream);
 /* Notes whether everything that the peer's FIN counts is there. May free streams. */
@@ -134,6 +136,11 @@ void skua_message_advance(struct skua_stream *stream);
 /* Bytes were taken off: is the message over? Then the next is at hand. To be followed by
  * skua_stream_credit. */
 void skua_message_taken(struct skua_stream *stream);
+
+/* --- fates.c --- */
+
+/* The peer has every byte and the end. May free the stream, and set `failed`. */
+void skua_stream_all_acked(struct skua_stream *stream);
 
 /* --- events.c --- */
 

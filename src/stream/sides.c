@@ -101,6 +101,17 @@ void skua_stream_credit(struct skua_stream *stream, uint64_t consumed)
     }
 }
 
+void skua_stream_note_consumed(struct skua_stream *stream)
+{
+    const struct skua_recv_side *recv = &stream->recv;
+    bool over = recv->state == SKUA_RECV_DONE && (recv->told || recv->unwanted);
+    if (over && stream->report == SKUA_REPORT_WANTED) {
+        stream->report = SKUA_REPORT_OWED;
+        stream->streams->reports++;
+        skua_stream_mark(stream, SKUA_STREAM_SENDS_CONSUMED);
+    }
+}
+
 void skua_stream_throw_away(struct skua_stream *stream)
 {
     struct skua_recv_side *recv = &stream->recv;
@@ -111,6 +122,7 @@ void skua_stream_throw_away(struct skua_stream *stream)
     skua_recv_buf_discard(&recv->buf, &stream->streams->mem);
     skua_stream_note_loans(stream);
     skua_stream_credit(stream, recv->highest);
+    skua_stream_note_consumed(stream);
 }
 
 void skua_stream_recv_done(struct skua_stream *stream)
@@ -127,6 +139,7 @@ void skua_stream_recv_done(struct skua_stream *stream)
     if (!recv->unwanted) {
         skua_stream_raise(stream, SKUA_EVENT_READABLE);
     }
+    skua_stream_note_consumed(stream);
 }
 
 void skua_stream_note_loans(struct skua_stream *stream)

@@ -11,7 +11,8 @@
  * own one with skua_streams_open. It is gone when (a) its sending side is over: everything up to
  * the end, or a RESET_STREAM, is acknowledged, or there is none; (b) its receiving side is over:
  * every byte up to the final size or a RESET_STREAM has arrived, or there is none; and (c) the
- * application has closed it (skua_streams_close), or never got to know it. Only then is the peer
+ * application has closed it (skua_streams_close), or never got to know it, and what the peer asked
+ * about its reading is answered and acknowledged. Only then is the peer
  * credited with another stream. Frames for a stream that is gone are ignored. */
 #ifndef SKUA_STREAM_STREAM_H
 #define SKUA_STREAM_STREAM_H
@@ -53,7 +54,16 @@ enum skua_stream_control {
     SKUA_STREAM_SENDS_RESET = 1,
     SKUA_STREAM_SENDS_STOP = 2,
     SKUA_STREAM_SENDS_MAX = 4,
-    SKUA_STREAM_SENDS_BLOCKED = 8
+    SKUA_STREAM_SENDS_BLOCKED = 8,
+    SKUA_STREAM_SENDS_CONSUMED = 16
+};
+
+/* What the peer hears of our application's reading. */
+enum skua_report {
+    SKUA_REPORT_NONE,  /* nothing: it has not asked */
+    SKUA_REPORT_WANTED, /* it asked; the application is not done */
+    SKUA_REPORT_OWED,  /* CONSUMED is to be sent, or on its way */
+    SKUA_REPORT_DONE   /* ... and acknowledged */
 };
 
 struct skua_send_side {
@@ -67,11 +77,14 @@ struct skua_send_side {
     bool wants_room;   /* a write was refused: WRITABLE is owed */
     bool lent;         /* memory was lent: ACKED is wanted */
     bool blocked_said; /* STREAM_DATA_BLOCKED for the present limit was sent */
+    bool confirm;      /* the end asks for CONSUMED */
+    bool answered;     /* which has come */
     bool corked;       /* the application holds small writes together */
     bool gathers;      /* bytes from buf.next on are not sent before they fill a packet */
     uint32_t turn;     /* bytes sent since its turn began */
     uint64_t limit;    /* the peer's credit */
-    uint64_t code;     /* of RESET_STREAM; after STOP_SENDING the same as there */
+    uint64_t code;     /* of RESET_STREAM; after STOP_SENDING the same as there. Answered: the
+                          offset of CONSUMED */
     struct skua_send_buf buf;
 };
 
@@ -111,6 +124,7 @@ struct skua_stream {
     uint8_t urgency;              /* 0 to SKUA_URGENCY_LAST; the lowest goes first */
     bool incremental;             /* takes turns with others of its urgency */
     bool sends_again;             /* it is in sched.again */
+    uint8_t report;               /* enum skua_report */
     bool own;                     /* opened by this side */
     bool uni;                     /* unidirectional */
     bool held;                    /* above the peer's MAX_STREAMS: nothing of it is sent yet */

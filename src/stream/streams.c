@@ -253,7 +253,8 @@ bool skua_streams_release(struct skua_stream *stream)
 {
     struct skua_streams *streams = stream->streams;
     bool sent = stream->send.state == SKUA_SEND_NONE || stream->send.state == SKUA_SEND_DONE;
-    if (!stream->closed || !sent || stream->recv.state == SKUA_RECV_OPEN) {
+    if (!stream->closed || !sent || stream->recv.state == SKUA_RECV_OPEN ||
+        stream->report == SKUA_REPORT_OWED) {
         return false;
     }
     struct skua_stream_kind *kind = &streams->kinds[stream->uni];

@@ -141,6 +141,7 @@ struct skua_streams {
     uint64_t given_up;         /* of `arrived`, what a reset said will not come */
     uint64_t peer_total;       /* sum of final sizes in the peer's FIN */
     uint32_t packet_room;      /* bytes for frames in a full packet */
+    uint32_t reports;          /* CONSUMED frames owed and not yet acknowledged */
 };
 
 /* --- life --- */
@@ -188,6 +189,11 @@ enum skua_code skua_streams_on_reset_stream(struct skua_streams *streams, uint64
                                             uint64_t code, uint64_t final_size);
 enum skua_code skua_streams_on_stop_sending(struct skua_streams *streams, uint64_t id,
                                             uint64_t code);
+/* The stream ends at `final_size`, and its sender wants to hear when it was read. */
+enum skua_code skua_streams_on_confirm_read(struct skua_streams *streams, uint64_t id,
+                                            uint64_t final_size);
+/* The peer's application has read our stream up to `offset`, and will read no more. */
+enum skua_code skua_streams_on_consumed(struct skua_streams *streams, uint64_t id, uint64_t offset);
 enum skua_code skua_streams_on_max_data(struct skua_streams *streams, uint64_t max);
 enum skua_code skua_streams_on_max_stream_data(struct skua_streams *streams, uint64_t id,
                                                uint64_t max);
@@ -266,6 +272,7 @@ enum skua_err skua_streams_cork(struct skua_stream *stream, bool corked);
 /* Lends below 1 KiB are copied. */
 enum skua_err skua_streams_lend(struct skua_stream *stream, const void *data, size_t len);
 enum skua_err skua_streams_finish(struct skua_stream *stream);
+enum skua_err skua_streams_finish_confirm(struct skua_stream *stream);
 enum skua_err skua_streams_reset(struct skua_stream *stream, uint64_t code);
 enum skua_err skua_streams_stop(struct skua_stream *stream, uint64_t code);
 enum skua_err skua_streams_read(struct skua_stream *stream, void *out, size_t len, size_t *read);
@@ -284,10 +291,11 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
 
 /* --- events --- */
 
-/* The next event: STREAM, READABLE, WRITABLE, STOPPED or ACKED of a stream, or STREAMS (`*stream`
- * is NULL). One stream's events come one at a time, STREAM first: then the owner gives it a handle.
- * Of ACKED, the offset is info.acked; of STOPPED, the code is stream->send.code. No events of a
- * closed stream. */
+/* The next event: STREAM, READABLE, WRITABLE, STOPPED, ACKED, CONSUMED or DISCARDED of a stream, or
+ * STREAMS (`*stream` is NULL). One stream's events come one at a time, STREAM first: then the owner
+ * gives it a handle. Of ACKED, the offset is info.acked; of STOPPED, the code is
+ * stream->send.code; of CONSUMED and DISCARDED, the offset is there. No events of a closed
+ * stream. */
 bool skua_streams_next_event(struct skua_streams *streams, struct skua_stream **stream,
                              enum skua_event_type *type);
 /* Might there be one? May be true where next_event finds that it was taken care of meanwhile. */
@@ -311,10 +319,11 @@ struct skua_streams_totals {
                        streams included; a side that was reset counts with RESET_STREAM's size */
 };
 
-/* After finish_all: false until each sending side has sent its end, or its RESET_STREAM is
- * acknowledged. From then on the totals cannot change, and only repeats follow: FIN may be sent.
- * (A RESET_STREAM is waited for, since the receiver of FIN takes a stream of which every byte but
- * no end has arrived for finished.) */
+/* After finish_all: false until each sending side has sent its end, or its RESET_STREAM or
+ * CONFIRM_READ is acknowledged, and each CONSUMED that is owed as well. From then on the totals
+ * cannot change, and only repeats follow: FIN may be sent. (RESET_STREAM and CONFIRM_READ are
+ * waited for, since the receiver of FIN takes a stream of which every byte but no end has arrived
+ * for finished. CONSUMED is, since the FIN may end the connection at its receiver.) */
 bool skua_streams_totals(const struct skua_streams *streams, struct skua_streams_totals *out);
 
 /* Is every sending side acknowledged, end or reset included? Constant time. */

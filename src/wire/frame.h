@@ -101,6 +101,10 @@ struct skua_frame {
             uint64_t code;
         } stop_sending;
         struct {
+            uint64_t id;
+            uint64_t offset; /* CONSUMED: bytes read; CONFIRM_READ: the final size */
+        } stream_end;        /* CONSUMED, CONFIRM_READ */
+        struct {
             uint64_t sequence; /* only the largest seen counts */
             uint64_t packets;  /* ack-eliciting packets per acknowledgement, at least 1 */
         } ack_frequency;

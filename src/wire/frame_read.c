@@ -149,6 +149,11 @@ static bool read_fields(struct skua_reader *r, struct skua_frame *f)
         f->stop_sending.id = skua_reader_varint(r);
         f->stop_sending.code = skua_reader_varint(r);
         return true;
+    case SKUA_FRAME_CONSUMED:
+    case SKUA_FRAME_CONFIRM_READ:
+        f->stream_end.id = skua_reader_varint(r);
+        f->stream_end.offset = skua_reader_varint(r);
+        return true;
     case SKUA_FRAME_ACK_FREQUENCY:
         f->ack_frequency.sequence = skua_reader_varint(r);
         f->ack_frequency.packets = skua_reader_varint(r);

@@ -70,6 +70,11 @@ static void write_fields(struct skua_writer *w, const struct skua_frame *f)
         skua_writer_varint(w, f->stop_sending.id);
         skua_writer_varint(w, f->stop_sending.code);
         return;
+    case SKUA_FRAME_CONSUMED:
+    case SKUA_FRAME_CONFIRM_READ:
+        skua_writer_varint(w, f->stream_end.id);
+        skua_writer_varint(w, f->stream_end.offset);
+        return;
     case SKUA_FRAME_ACK_FREQUENCY:
         skua_writer_varint(w, f->ack_frequency.sequence);
         skua_writer_varint(w, f->ack_frequency.packets);
@@ -151,6 +156,9 @@ static size_t fields_len(const struct skua_frame *f)
                skua_varint_len(f->reset_stream.final_size);
     case SKUA_FRAME_STOP_SENDING:
         return skua_varint_len(f->stop_sending.id) + skua_varint_len(f->stop_sending.code);
+    case SKUA_FRAME_CONSUMED:
+    case SKUA_FRAME_CONFIRM_READ:
+        return skua_varint_len(f->stream_end.id) + skua_varint_len(f->stream_end.offset);
     case SKUA_FRAME_ACK_FREQUENCY:
         return skua_varint_len(f->ack_frequency.sequence) +
                skua_varint_len(f->ack_frequency.packets);

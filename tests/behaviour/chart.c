@@ -56,12 +56,20 @@ static void on_event(struct side *s, const struct skua_event *e)
     case SKUA_EVENT_FINISHED:
         record_note(s, "FINISHED");
         break;
+    case SKUA_EVENT_CONSUMED:
+        record_note(s, "CONSUMED");
+        break;
+    case SKUA_EVENT_DISCARDED:
+        (void)snprintf(text, sizeof text, "DISCARDED at %llu", (unsigned long long)e->offset);
+        record_note(s, text);
+        break;
     case SKUA_EVENT_ESTABLISHED:
     case SKUA_EVENT_STREAM:
     case SKUA_EVENT_READABLE:
     case SKUA_EVENT_WRITABLE:
     case SKUA_EVENT_STOPPED:
     case SKUA_EVENT_ACKED:
+    case SKUA_EVENT_DELIVERED:
     case SKUA_EVENT_DATAGRAM:
     case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_STREAMS:

@@ -72,6 +72,8 @@ static void put_frame(struct text *t, const struct wire_frame *f)
     case STREAM_DATA_BLOCKED:
     case RESET_STREAM:
     case STOP_SENDING:
+    case CONSUMED:
+    case CONFIRM_READ:
         put(t, "%s %llu: %llu", name, a, b);
         break;
     case FIN:

@@ -204,6 +204,9 @@ static void on_event(struct end *end, const struct skua_event *event)
     case SKUA_EVENT_WRITABLE:
     case SKUA_EVENT_STOPPED:
     case SKUA_EVENT_ACKED:
+    case SKUA_EVENT_CONSUMED:
+    case SKUA_EVENT_DISCARDED:
+    case SKUA_EVENT_DELIVERED:
     case SKUA_EVENT_STREAMS:
     case SKUA_EVENT_TYPES:
         break;

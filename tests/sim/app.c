@@ -208,7 +208,7 @@ static bool all_written(const struct sim_conn *c)
         return false;
     }
     for (const struct sim_stream *s = c->streams; s != NULL; s = s->next) {
-        if (!sim_stream_sent(s)) {
+        if (!sim_stream_sent(s) || (c->plan.awaits && sim_stream_awaits(s))) {
             return false;
         }
     }
@@ -601,6 +601,11 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
     case SKUA_EVENT_ESTABLISHED:
         on_established(c);
         break;
+    case SKUA_EVENT_DELIVERED:
+        SIM_CHECK(w, !c->delivered_all && (c->shut || c->closed));
+        c->delivered_all = true;
+        w->counts[SIM_COUNT_DELIVERED]++;
+        break;
     case SKUA_EVENT_FINISHED:
         SIM_CHECK(w, !c->finished);
         SIM_CHECK(w, c->peer != NULL && (c->peer->shut || c->peer->closed));
@@ -620,6 +625,8 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
     case SKUA_EVENT_WRITABLE:
     case SKUA_EVENT_STOPPED:
     case SKUA_EVENT_ACKED:
+    case SKUA_EVENT_CONSUMED:
+    case SKUA_EVENT_DISCARDED:
     case SKUA_EVENT_STREAMS:
         sim_stream_event(c, event);
         break;

@@ -32,6 +32,8 @@ struct sim_plan {
     uint32_t slow;               /* ppm of streams that are read slowly: `pause` between reads */
     uint32_t write_pause;        /* ppm per write */
     uint32_t prioritize;         /* ppm per write: the stream gets another priority */
+    uint32_t confirm;            /* ppm of sides finished: reading is to be confirmed */
+    bool awaits;                 /* shuts down and closes only when all of that is confirmed */
     uint32_t more;               /* ppm per write: with SKUA_MORE; the cork goes in or out */
     skua_time pause;
     uint32_t reset, stop;        /* ppm of sides given up half-way */
@@ -74,6 +76,7 @@ struct sim_stream {
     uint64_t written, acked;
     uint64_t give_up_at;           /* reset at this offset; UINT64_MAX = finish */
     bool finished, reset, refused; /* refused: the peer stopped it */
+    bool confirm, confirmed;       /* reading is to be confirmed; it was, or will not be */
     struct sim_loan *loans;
     uint32_t *message_len; /* of each message sent */
     uint32_t messages, message_room;
@@ -111,6 +114,7 @@ struct sim_conn {
     bool established, accepted, shut, closed, aborted, over, finished;
     bool crashed;                    /* its host was lost while it lived: it never ends */
     bool bereft;                     /* ... its peer's was */
+    bool delivered_all;              /* DELIVERED was seen */
     bool may_fail;                   /* any end is right: timeouts, wrong keys */
     bool may_overflow;               /* the listener refuses where its accept queue is full */
     enum skua_err expected;          /* where it must fail: why; SKUA_OK = orderly */
@@ -167,6 +171,7 @@ void sim_stream_close_all(struct sim_conn *conn); /* gives up every handle */
 void sim_stream_drop(struct sim_conn *conn);      /* handles are stale, loans are over */
 bool sim_stream_sent(const struct sim_stream *stream);
 bool sim_stream_received(const struct sim_stream *stream);
+bool sim_stream_awaits(const struct sim_stream *stream); /* the answer of the reader */
 void sim_conn_check(struct sim_conn *conn);
 
 /* --- between app_stream.c and app_message.c */

@@ -128,6 +128,11 @@ bool sim_stream_received(const struct sim_stream *s)
     return !s->can_recv || s->eof || s->was_reset || s->stopped || s->closed;
 }
 
+bool sim_stream_awaits(const struct sim_stream *s)
+{
+    return s->confirm && !s->confirmed && !s->refused && !s->closed;
+}
+
 static void close_stream(struct sim_stream *s)
 {
     struct sim_world *w = s->conn->app->world;
@@ -143,7 +148,7 @@ static void progressed(struct sim_stream *s)
 {
     struct sim_conn *c = s->conn;
     struct sim_world *w = c->app->world;
-    if (sim_stream_sent(s) && sim_stream_received(s) && !s->done) {
+    if (sim_stream_sent(s) && sim_stream_received(s) && !sim_stream_awaits(s) && !s->done) {
         bool keep = sim_rng_chance(&w->rng, c->plan.keep);
         s->done = true;
         c->open_now -= s->own;
@@ -335,14 +340,18 @@ static void end_writing(struct sim_stream *s)
         err = skua_stream_reset(c->host->ep, s->handle, RESET_CODE + s->id);
         release_loans(s, UINT64_MAX);
     } else {
-        err = skua_stream_finish(c->host->ep, s->handle);
+        bool confirm = sim_rng_chance(&w->rng, c->plan.confirm);
+        err = confirm ? skua_stream_finish_confirm(c->host->ep, s->handle)
+                      : skua_stream_finish(c->host->ep, s->handle);
         if (err == SKUA_ESTOPPED) {
             s->refused = true;
             release_loans(s, UINT64_MAX);
             return;
         }
         s->finished = true;
+        s->confirm = confirm && err == SKUA_OK;
         w->counts[SIM_COUNT_FINISH]++;
+        w->counts[SIM_COUNT_CONFIRM] += s->confirm;
     }
     SIM_CHECK(w, err == SKUA_OK || err == SKUA_ECLOSED);
 }
@@ -556,6 +565,29 @@ static void on_stream(struct sim_conn *c, const struct skua_event *e)
     sim_stream_queue(s, true, false);
 }
 
+/* What the peer's application did, as it says. */
+static void on_confirmed(struct sim_stream *s, const struct skua_event *e)
+{
+    struct sim_world *w = s->conn->app->world;
+    const struct sim_stream *from = s->peer;
+    bool all = e->type == SKUA_EVENT_CONSUMED;
+    struct skua_stream_info info;
+    SIM_CHECK(w, skua_stream_info(s->conn->host->ep, s->handle, &info) == SKUA_OK);
+    SIM_CHECK(w, s->confirm && !s->confirmed && !s->reset && !s->refused);
+    SIM_CHECK(w, info.consumed == all && info.discarded == !all && info.finished);
+    SIM_CHECK(w, info.acked == info.written && s->acked == info.written);
+    SIM_CHECK(w, all == (e->offset == info.written) && e->offset <= info.written);
+    if (from == NULL) { /* its end was closed before it heard of the stream */
+        SIM_CHECK(w, e->offset == 0 && s->conn->peer->closed);
+    } else {
+        SIM_CHECK(w, from->eof || from->closed || from->stopped);
+        SIM_CHECK(w, info.messages || from->read == e->offset); /* lengths are not counted there */
+    }
+    s->confirmed = true;
+    w->counts[all ? SIM_COUNT_CONSUMED : SIM_COUNT_DISCARDED]++;
+    progressed(s);
+}
+
 void sim_stream_event(struct sim_conn *c, const struct skua_event *e)
 {
     struct sim_world *w = c->app->world;
@@ -575,6 +607,8 @@ void sim_stream_event(struct sim_conn *c, const struct skua_event *e)
         s->acked = e->offset;
         check_loans(s);
         release_loans(s, e->offset);
+    } else if (e->type == SKUA_EVENT_CONSUMED || e->type == SKUA_EVENT_DISCARDED) {
+        on_confirmed(s, e);
     } else if (e->type == SKUA_EVENT_STOPPED) {
         SIM_CHECK(w, s->can_send);
         SIM_CHECK(w, s->peer == NULL || s->peer->stopped || s->peer->closed);

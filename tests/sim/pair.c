@@ -101,6 +101,9 @@ static void on_event(struct sim_host *host, const struct skua_event *e)
     case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_STOPPED:
     case SKUA_EVENT_ACKED:
+    case SKUA_EVENT_CONSUMED:
+    case SKUA_EVENT_DISCARDED:
+    case SKUA_EVENT_DELIVERED:
     case SKUA_EVENT_STREAMS:
     case SKUA_EVENT_NONE:
     case SKUA_EVENT_TYPES:

@@ -145,6 +145,8 @@ static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
         .write_pause = maybe(rng, 200000, 10000, 500000),
         .pause = sim_rng_log(rng, SKUA_USEC, 20 * SKUA_MSEC),
         .prioritize = maybe(rng, 200000, 10000, SIM_CERTAIN),
+        .confirm = maybe(rng, 200000, 10000, SIM_CERTAIN),
+        .awaits = sim_rng_chance(rng, 700000),
         .more = maybe(rng, 200000, 10000, SIM_CERTAIN),
         .reset = maybe(rng, 150000, 10000, 500000),
         .stop = maybe(rng, 150000, 10000, 500000),

@@ -15,6 +15,8 @@
 #define FIN_ACK_TYPE       0x40, 0x41
 #define RST_TYPE           0x40, 0x42
 #define ACK_FREQUENCY_TYPE 0x40, 0x43
+#define CONSUMED_TYPE      0x40, 0x44
+#define CONFIRM_READ_TYPE  0x40, 0x45
 /* Enough that nothing is padded: what follows can be cut off. */
 #define PINGS     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
 #define OVER_2_59 0xc8, 0, 0, 0, 0, 0, 0, 1
@@ -196,6 +198,24 @@ static const struct {
      SKUA_CODE_FRAME_ENCODING,
      0x43,
      BY_BOTH},
+    {"CONSUMED of a stream not opened",
+     {0},
+     BYTES(CONSUMED_TYPE, 1, 0),
+     SKUA_CODE_STREAM_STATE,
+     0x44,
+     BY_BOTH_IDS},
+    {"CONSUMED that nobody asked for", BYTES(0x0a, 0, 0), BYTES(CONSUMED_TYPE, 0, 0),
+     SKUA_CODE_STREAM_STATE, 0x44, BY_BOTH_IDS},
+    {"CONFIRM_READ below what was sent", BYTES(0x0a, 0, 3, 1, 2, 3), BYTES(CONFIRM_READ_TYPE, 0, 2),
+     SKUA_CODE_FINAL_SIZE, 0x45, BY_BOTH_IDS},
+    {"CONFIRM_READ with another size", BYTES(CONFIRM_READ_TYPE, 0, 2),
+     BYTES(CONFIRM_READ_TYPE, 0, 3), SKUA_CODE_FINAL_SIZE, 0x45, BY_BOTH_IDS},
+    {"CONFIRM_READ beyond the credit",
+     {0},
+     BYTES(CONFIRM_READ_TYPE, 0, 0xc0, 0, 0, 0, 1, 0, 0, 0),
+     SKUA_CODE_FLOW_CONTROL,
+     0x45,
+     BY_BOTH_IDS},
 };
 
 /* What was seen so far. */
@@ -277,8 +297,10 @@ static void mirrored(uint8_t *out, const struct frames *frames)
     if (frames->len > 0) {
         memcpy(out, frames->bytes, frames->len);
     }
-    if (type_len == 1 && frames->len > 1) {
-        out[1] ^= 1;
+    bool has_id = type_len == 1 || frames->bytes[1] == SKUA_FRAME_CONSUMED ||
+                  frames->bytes[1] == SKUA_FRAME_CONFIRM_READ;
+    if (has_id && frames->len > type_len) {
+        out[type_len] ^= 1;
     }
 }
 

@@ -50,7 +50,8 @@ static void put_frame(struct skua_writer *w, uint64_t *state, int from, uint64_t
 {
     static const uint8_t types[] = {0x00, 0x01, 0x02, 0x02, 0x03, 0x04, 0x05, 0x08, 0x0a, 0x0b,
                                     0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
-                                    0x18, 0x19, 0x30, 0x31, 0x40, 0x40, 0x41, 0x41, 0x42, 0x3f};
+                                    0x18, 0x19, 0x30, 0x31, 0x40, 0x40, 0x41, 0x41, 0x42, 0x44,
+                                    0x45, 0x45, 0x3f};
     uint8_t type = types[next(state) % sizeof types];
     bool rare = type == 0x42 || type == 0x40 || type == 0x41 || type == 0x3f;
     if (rare && next(state) % 8 != 0) {
@@ -72,6 +73,11 @@ static void put_frame(struct skua_writer *w, uint64_t *state, int from, uint64_t
     case 0x40:
         skua_writer_varint(w, type == 0x04 ? stream_id(state, from, true) : next(state) % 4);
         skua_writer_varint(w, number(state));
+        skua_writer_varint(w, next(state) % 40);
+        break;
+    case 0x44:
+    case 0x45:
+        skua_writer_varint(w, stream_id(state, from, type == 0x45));
         skua_writer_varint(w, next(state) % 40);
         break;
     case 0x05:

@@ -43,6 +43,7 @@ struct app {
     uint64_t messages_out, messages_in;
     uint64_t part; /* bytes read of the message at hand */
     bool finished, reset, stop_seen, saw_end, saw_reset, stopped;
+    bool confirm, answered; /* CONSUMED or DISCARDED is to come; it has */
     struct lent *lent;
 };
 
@@ -397,11 +398,14 @@ static void do_close(struct pair *p, unsigned me, struct app *app)
     app->stream = NULL;
 }
 
-static void do_finish(struct app *app)
+static void do_finish(struct pair *p, struct app *app)
 {
-    enum skua_err err = skua_streams_finish(app->stream);
+    bool confirm = pick(p, 3) == 0;
+    enum skua_err err =
+        confirm ? skua_streams_finish_confirm(app->stream) : skua_streams_finish(app->stream);
     if (err == SKUA_OK) {
         app->finished = true;
+        app->confirm = app->confirm || confirm;
     }
 }
 
@@ -428,7 +432,7 @@ static void act(struct pair *p, unsigned me, struct app *app)
     } else if (what < 54) {
         do_peek(p, me, app);
     } else if (what < 56 || (app->wrote >= app->target && what < 60)) {
-        do_finish(app);
+        do_finish(p, app);
     } else if (what == 60) {
         if (info.can_send || app->finished) {
             (void)skua_streams_reset(app->stream, 7);
@@ -464,7 +468,7 @@ static void wind_up(struct pair *p, unsigned me, struct app *app)
             do_write(p, me, app);
         }
     } else if (info.can_send) {
-        do_finish(app);
+        do_finish(p, app);
     }
     if (p->dead) {
         return;
@@ -479,9 +483,24 @@ static void wind_up(struct pair *p, unsigned me, struct app *app)
         }
     }
     bool read_all = !receives || app->saw_end || app->saw_reset || app->stopped;
-    if (read_all && (!sends || !info.can_send)) {
+    bool awaits = app->confirm && !app->answered && !app->stream->send.given_up;
+    if (read_all && (!sends || !info.can_send) && !awaits) {
         do_close(p, me, app);
     }
+}
+
+/* The peer says how far its application has read. */
+static void note_answer(struct pair *p, unsigned me, struct app *app, enum skua_event_type type)
+{
+    const struct app *reader = find_app(&p->side[1 - me], app->id);
+    uint64_t offset = app->stream->send.code;
+    CHECK(app->confirm && !app->answered && !app->stream->send.given_up && app->lent == NULL);
+    CHECK((type == SKUA_EVENT_CONSUMED) == (offset == app->stream->send.buf.end));
+    CHECK(is_message(app->id) || (reader == NULL ? offset == 0 : offset == reader->read));
+    CHECK(reader == NULL || reader->saw_end || reader->stopped || reader->stream == NULL);
+    app->answered = true;
+    p->summary->consumed += type == SKUA_EVENT_CONSUMED;
+    p->summary->discarded += type == SKUA_EVENT_DISCARDED;
 }
 
 static void poll_events(struct pair *p, unsigned me)
@@ -510,6 +529,8 @@ static void poll_events(struct pair *p, unsigned me)
             app->stop_seen = true;
             app->reset = true;
             free_lent(app, UINT64_MAX);
+        } else if (type == SKUA_EVENT_CONSUMED || type == SKUA_EVENT_DISCARDED) {
+            note_answer(p, me, app, type);
         }
     }
 }
@@ -620,6 +641,12 @@ static void dispatch(struct pair *p, struct skua_streams *s, const struct skua_f
     case SKUA_FRAME_STREAMS_BLOCKED_UNI:
         code = skua_streams_on_streams_blocked(s, frame->type == SKUA_FRAME_STREAMS_BLOCKED_UNI,
                                                frame->max);
+        break;
+    case SKUA_FRAME_CONSUMED:
+        code = skua_streams_on_consumed(s, frame->stream_end.id, frame->stream_end.offset);
+        break;
+    case SKUA_FRAME_CONFIRM_READ:
+        code = skua_streams_on_confirm_read(s, frame->stream_end.id, frame->stream_end.offset);
         break;
     case SKUA_FRAME_PADDING:
     case SKUA_FRAME_PING:

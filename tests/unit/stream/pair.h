@@ -33,7 +33,7 @@ struct pair_options {
 /* What happened, so that a test can see that it tested something. */
 struct pair_summary {
     uint64_t bytes_read, streams, resets, stops, stale, lost_packets, spurious, blocked, borrowed;
-    uint64_t priorities, gathered;
+    uint64_t priorities, gathered, consumed, discarded;
     uint64_t messages, pieces; /* received whole; in pieces */
     uint64_t allocations;
     bool ran_out; /* the failing allocation ended the run early */

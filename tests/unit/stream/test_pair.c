@@ -20,6 +20,8 @@ static void add(struct pair_summary *sum, const struct pair_summary *one)
     sum->gathered += one->gathered;
     sum->messages += one->messages;
     sum->pieces += one->pieces;
+    sum->consumed += one->consumed;
+    sum->discarded += one->discarded;
 }
 
 static void everything_ends(void **state)
@@ -52,6 +54,8 @@ static void everything_ends(void **state)
     assert_true(sum.gathered > 10 * RUNS);
     assert_true(sum.messages > 10 * RUNS);
     assert_true(sum.pieces > 5 * RUNS);
+    assert_true(sum.consumed > RUNS);
+    assert_true(sum.discarded > RUNS / 4);
 }
 
 static void every_allocation_fails(void **state)

@@ -62,6 +62,11 @@ static struct skua_frame make(uint16_t type, uint64_t *seed, uint8_t *scratch, s
         f.stop_sending.id = random_varint(seed);
         f.stop_sending.code = random_varint(seed);
         break;
+    case SKUA_FRAME_CONSUMED:
+    case SKUA_FRAME_CONFIRM_READ:
+        f.stream_end.id = random_varint(seed);
+        f.stream_end.offset = random_varint(seed);
+        break;
     case SKUA_FRAME_STREAM:
         f.stream.id = random_varint(seed);
         f.stream.len = (size_t)(random_next(seed) % 1500);
