@@ -43,6 +43,7 @@ static const struct field connection[] = {
     FIELD(skua_connection, cc, "congestion controller"),
     FIELD(skua_connection, pacer, "pacer"),
     FIELD(skua_connection, pmtud, "path MTU search"),
+    FIELD(skua_connection, ecn, "ECN: what is marked, what was reported"),
     FIELD(skua_connection, streams, "table and lists of streams, both flow controls"),
     FIELD(skua_connection, datagrams, "datagrams (a pointer)"),
     FIELD(skua_connection, close, "FIN and RST, both ways"),

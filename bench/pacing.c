@@ -70,6 +70,13 @@ static void held_on_ack(struct skua_cc *cc, const struct skua_cc_ack *ack, skua_
     (void)now;
 }
 
+static void held_on_ce(struct skua_cc *cc, const struct skua_cc_ce *ce, skua_time now)
+{
+    (void)cc;
+    (void)ce;
+    (void)now;
+}
+
 static void held_on_loss(struct skua_cc *cc, const struct skua_cc_loss *loss, skua_time now)
 {
     (void)cc;
@@ -102,6 +109,7 @@ static const struct skua_cc_ops held = {
     .init = held_init,
     .on_sent = held_on_sent,
     .on_ack = held_on_ack,
+    .on_ce = held_on_ce,
     .on_loss = held_on_loss,
     .on_spurious = held_on_spurious,
     .on_mtu = held_on_mtu,

@@ -187,6 +187,7 @@ void skua_perf_meter_end(const struct skua_perf_meter *meter, struct skua_ev *ev
         end->conn = (struct skua_conn_stats){0};
     }
     end->suite = (uint64_t)end->conn.suite;
+    end->ecn_state = (uint64_t)end->conn.ecn_state;
     skua_ev_stats(ev, &end->driver);
 #define SKUA_PERF_CONN(member)
 #define SKUA_PERF_COUNTER(member) end->driver.member -= meter->driver.member;

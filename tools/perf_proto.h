@@ -75,6 +75,7 @@ struct skua_perf_end {
     uint64_t elapsed_ns;         /* from READY on */
     uint64_t served;             /* server: EXCHANGE connections answered meanwhile */
     uint64_t suite;              /* enum skua_suite */
+    uint64_t ecn_state;          /* enum skua_ecn_state */
     struct skua_conn_stats conn; /* the members that perf_stats.def lists */
     struct skua_ev_stats driver; /* the same; counters from READY on */
 };

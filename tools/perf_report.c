@@ -165,13 +165,15 @@ static void print_direction(FILE *out, const char *name, const struct skua_perf_
     (void)fprintf(out, "%-7s %s in %.3f s: %s goodput\n", name, bytes,
                   seconds(receiver->receive_ns), rate);
     skua_perf_format_bytes(resent, sender->conn.stream_bytes_retransmitted);
-    (void)fprintf(out,
-                  "        packets sent %" PRIu64 ", lost %" PRIu64 ", spurious %" PRIu64
-                  ", resent %s, timeouts %" PRIu64 ", rtt %.3f ms (min %.3f), mtu %" PRIu64 "\n",
-                  sender->conn.packets_sent, sender->conn.packets_lost,
-                  sender->conn.packets_spurious, resent, sender->conn.pto_count,
-                  micros(sender->conn.rtt_smoothed_ns) / 1000,
-                  micros(sender->conn.rtt_min_ns) / 1000, sender->conn.mtu);
+    (void)fprintf(
+        out,
+        "        packets sent %" PRIu64 ", lost %" PRIu64 ", spurious %" PRIu64
+        ", resent %s, timeouts %" PRIu64 ", rtt %.3f ms (min %.3f), mtu %" PRIu64
+        ", ecn %s, ce %" PRIu64 "\n",
+        sender->conn.packets_sent, sender->conn.packets_lost, sender->conn.packets_spurious, resent,
+        sender->conn.pto_count, micros(sender->conn.rtt_smoothed_ns) / 1000,
+        micros(sender->conn.rtt_min_ns) / 1000, sender->conn.mtu,
+        skua_ecn_state_name((enum skua_ecn_state)sender->ecn_state), sender->conn.ecn_ce_reported);
 }
 
 static void print_times(FILE *out, const char *name, const struct skua_hist *hist)

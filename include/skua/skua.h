@@ -522,21 +522,36 @@ SKUA_API enum skua_err skua_conn_peek_datagram(struct skua_endpoint *ep, skua_co
 /* Takes the oldest message that waits, as after a peek. SKUA_EAGAIN. */
 SKUA_API enum skua_err skua_conn_drop_datagram(struct skua_endpoint *ep, skua_conn conn);
 
+/* --- statistics of a connection */
+
+/* Is the path fit for ECN (RFC 9000 appendix A.4)? Own packets are marked while it is tested and
+ * where it is capable. */
+enum skua_ecn_state {
+    SKUA_ECN_STATE_TESTING, /* the first packets are marked */
+    SKUA_ECN_STATE_UNKNOWN, /* what became of them is not known yet */
+    SKUA_ECN_STATE_FAILED,  /* marks are changed, swallowed or not reported on the way: none is sent
+                             */
+    SKUA_ECN_STATE_CAPABLE  /* marks arrive: packets are marked with ECT(0) */
+};
+/* In lower case, as "capable". */
+SKUA_API const char *skua_ecn_state_name(enum skua_ecn_state state);
+
 /* What tcp_info is to TCP. Bytes are of UDP payload unless said otherwise; counters start at 0 with
  * the connection. */
 struct skua_conn_stats {
     enum skua_state state;
-    enum skua_suite suite;     /* cipher in use; 0 before it is agreed on */
-    skua_time rtt_latest_ns;   /* RFC 9002 §5: latest_rtt */
-    skua_time rtt_smoothed_ns; /* smoothed_rtt */
-    skua_time rtt_var_ns;      /* rttvar */
-    skua_time rtt_min_ns;      /* min_rtt */
-    skua_time pto_ns;          /* probe timeout with its present backoff */
-    uint64_t cwnd;             /* congestion window, bytes */
-    uint64_t ssthresh;         /* slow start threshold, bytes; UINT64_MAX = none yet */
-    uint64_t bytes_in_flight;  /* sent, neither acknowledged nor lost */
-    uint64_t pacing_rate;      /* bytes per second */
-    uint64_t delivery_rate;    /* last sample, bytes per second */
+    enum skua_suite suite;         /* cipher in use; 0 before it is agreed on */
+    enum skua_ecn_state ecn_state; /* of the path for own packets */
+    skua_time rtt_latest_ns;       /* RFC 9002 §5: latest_rtt */
+    skua_time rtt_smoothed_ns;     /* smoothed_rtt */
+    skua_time rtt_var_ns;          /* rttvar */
+    skua_time rtt_min_ns;          /* min_rtt */
+    skua_time pto_ns;              /* probe timeout with its present backoff */
+    uint64_t cwnd;                 /* congestion window, bytes */
+    uint64_t ssthresh;             /* slow start threshold, bytes; UINT64_MAX = none yet */
+    uint64_t bytes_in_flight;      /* sent, neither acknowledged nor lost */
+    uint64_t pacing_rate;          /* bytes per second */
+    uint64_t delivery_rate;        /* last sample, bytes per second */
     uint64_t packets_sent, bytes_sent;
     uint64_t packets_received, bytes_received;
     uint64_t packets_lost, bytes_lost; /* declared lost */
@@ -566,6 +581,10 @@ struct skua_conn_stats {
     uint64_t datagrams_unsent; /* dropped here: lifetime over, or too long for the path's packets */
     uint64_t datagrams_received;
     uint64_t datagrams_unread; /* received and dropped: not read in time */
+    uint64_t ecn_ect0_sent;     /* packets sent with ECT(0) */
+    uint64_t ecn_ect0_reported; /* of these, those that the peer has reported as they were */
+    uint64_t ecn_ce_reported;   /* and those that met congestion (CE) */
+    uint64_t ecn_ect0_received, ecn_ect1_received, ecn_ce_received; /* the peer's, by mark */
 };
 SKUA_API enum skua_err skua_conn_stats(struct skua_endpoint *ep, skua_conn conn,
                                        struct skua_conn_stats *out);

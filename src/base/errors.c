@@ -52,6 +52,21 @@ const char *skua_code_text(uint64_t code)
     return "unknown code";
 }
 
+const char *skua_ecn_state_name(enum skua_ecn_state state)
+{
+    switch (state) {
+    case SKUA_ECN_STATE_TESTING:
+        return "testing";
+    case SKUA_ECN_STATE_UNKNOWN:
+        return "unknown";
+    case SKUA_ECN_STATE_FAILED:
+        return "failed";
+    case SKUA_ECN_STATE_CAPABLE:
+        return "capable";
+    }
+    return "?";
+}
+
 const char *skua_event_name(enum skua_event_type type)
 {
     switch (type) {

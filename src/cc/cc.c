@@ -69,6 +69,12 @@ void skua_cc_on_ack(struct skua_cc *cc, const struct skua_cc_ack *ack, skua_time
     refresh(cc);
 }
 
+void skua_cc_on_ce(struct skua_cc *cc, const struct skua_cc_ce *ce, skua_time now)
+{
+    cc->ops->on_ce(cc, ce, now);
+    refresh(cc);
+}
+
 void skua_cc_on_loss(struct skua_cc *cc, const struct skua_cc_loss *loss, skua_time now)
 {
     cc->ops->on_loss(cc, loss, now);

@@ -3,8 +3,8 @@
  * A controller sees nothing but the event structs below; integers only. Its state is embedded in
  * struct skua_cc: no memory, no pointers out of it. The connection reads `cwnd`, `ssthresh` and
  * `pacing_rate` at any time, and calls, for an ACK: on_ack with what was acknowledged, then
- * on_spurious, then on_loss with what was lost because of it. Windows and flights count bytes of
- * UDP payload. */
+ * on_spurious, then on_ce, then on_loss with what was lost because of it. Windows and flights count
+ * bytes of UDP payload. */
 #ifndef SKUA_CC_CC_H
 #define SKUA_CC_CC_H
 
@@ -71,6 +71,12 @@ struct skua_cc_loss {
     uint64_t tx_in_flight;    /* bytes in flight when the largest was sent; 0 = not known */
 };
 
+/* Packets that arrived had been marked Congestion Experienced (RFC 3168). */
+struct skua_cc_ce {
+    uint64_t packets;       /* marked, not told of before */
+    skua_time largest_sent; /* when the largest number of the ACK that told of it was sent */
+};
+
 /* Packets declared lost before were acknowledged after all. */
 struct skua_cc_spurious {
     uint64_t bytes;
@@ -83,6 +89,7 @@ struct skua_cc_ops {
     void (*init)(struct skua_cc *cc, skua_time now);
     void (*on_sent)(struct skua_cc *cc, const struct skua_cc_sent *sent, skua_time now);
     void (*on_ack)(struct skua_cc *cc, const struct skua_cc_ack *ack, skua_time now);
+    void (*on_ce)(struct skua_cc *cc, const struct skua_cc_ce *ce, skua_time now);
     void (*on_loss)(struct skua_cc *cc, const struct skua_cc_loss *loss, skua_time now);
     void (*on_spurious)(struct skua_cc *cc, const struct skua_cc_spurious *spurious, skua_time now);
     void (*on_mtu)(struct skua_cc *cc, uint32_t old_mtu); /* cc->mtu is the new one */
@@ -116,6 +123,7 @@ void skua_cc_on_rtt(struct skua_cc *cc, const struct skua_cc_rtt *rtt);
 
 void skua_cc_on_sent(struct skua_cc *cc, const struct skua_cc_sent *sent, skua_time now);
 void skua_cc_on_ack(struct skua_cc *cc, const struct skua_cc_ack *ack, skua_time now);
+void skua_cc_on_ce(struct skua_cc *cc, const struct skua_cc_ce *ce, skua_time now);
 void skua_cc_on_loss(struct skua_cc *cc, const struct skua_cc_loss *loss, skua_time now);
 void skua_cc_on_spurious(struct skua_cc *cc, const struct skua_cc_spurious *spurious,
                          skua_time now);

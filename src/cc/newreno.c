@@ -73,6 +73,16 @@ static void reduce(struct skua_cc *cc, struct skua_newreno *reno, skua_time now)
     cc->congestion_events++;
 }
 
+/* RFC 9002 §7.1: as a loss, but that it cannot turn out to be none. */
+static void on_ce(struct skua_cc *cc, const struct skua_cc_ce *ce, skua_time now)
+{
+    struct skua_newreno *reno = &cc->state.newreno;
+    if (!is_in_recovery(reno, ce->largest_sent)) {
+        reduce(cc, reno, now);
+    }
+    reno->undo_cwnd = 0;
+}
+
 static void on_loss(struct skua_cc *cc, const struct skua_cc_loss *loss, skua_time now)
 {
     struct skua_newreno *reno = &cc->state.newreno;
@@ -132,6 +142,7 @@ const struct skua_cc_ops skua_cc_newreno = {
     .init = start,
     .on_sent = on_sent,
     .on_ack = on_ack,
+    .on_ce = on_ce,
     .on_loss = on_loss,
     .on_spurious = on_spurious,
     .on_mtu = on_mtu,

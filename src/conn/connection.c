@@ -84,6 +84,7 @@ static struct skua_connection *make(struct skua_env *env, struct skua_settings *
     skua_acks_init(&c->rx.acks, &env->heap);
     skua_recovery_init(&c->recovery, &env->heap);
     skua_pmtud_init(&c->pmtud, env->max_udp_payload);
+    skua_ecn_init(&c->ecn);
     skua_cc_init(&c->cc, &skua_cc_newreno, c->pmtud.mtu, now);
     skua_pacer_init(&c->pacer, c->pmtud.mtu, now);
     init_streams(c);

@@ -36,6 +36,7 @@
 #include "crypto/reset.h"
 #include "handshake/initiator.h"
 #include "handshake/result.h"
+#include "path/ecn.h"
 #include "path/ids.h"
 #include "path/pmtud.h"
 #include "recovery/acks.h"
@@ -83,6 +84,7 @@ struct skua_tx_state {
     bool cwnd_limited;      /* the last fill stopped at cwnd */
     bool pacing_limited;    /* the last fill stopped at the pacer */
     bool update_keys;       /* the application asked for new keys */
+    bool ect;               /* what is being filled leaves with ECT(0) */
     skua_time pace_at;      /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
     skua_time hold_until;   /* a packet could not be noted as sent: when to try again; SKUA_NEVER */
 };
@@ -185,6 +187,7 @@ struct skua_connection {
     struct skua_cc cc;
     struct skua_pacer pacer;
     struct skua_pmtud pmtud;
+    struct skua_ecn ecn;
     struct skua_streams streams;
     struct skua_datagrams *datagrams; /* from the first one on; NULL before */
     struct skua_close_state close;

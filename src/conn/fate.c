@@ -58,6 +58,41 @@ void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now)
     skua_conn_trace(c, SKUA_TRACE_MTU, SKUA_TRACE_ARGS(old, c->pmtud.mtu), now);
 }
 
+/* The counters follow a controller's own, which begin anew on each path. */
+static void count_reductions(struct skua_connection *c, const struct skua_cc *before)
+{
+    c->count.congestion_events += c->cc.congestion_events - before->congestion_events;
+    c->count.persistent_congestions += c->cc.persistent_events - before->persistent_events;
+}
+
+/* What an ACK says of marks: those that arrived as sent, and congestion (RFC 9002 §7.1). */
+static void on_ecn(struct skua_connection *c, const struct skua_ack_frame *frame,
+                   const struct skua_ack_result *ack, skua_time now)
+{
+    uint8_t state = c->ecn.state;
+    const struct skua_ecn_ack ecn = {
+        .packets = ack->packets,
+        .marked = ack->marked,
+        .lost_marked = ack->loss.marked,
+        .lost_newest = ack->loss.largest_sent,
+        .advances = ack->advances,
+        .ect0 = frame->ecn[0],
+        .ect1 = frame->ecn[1],
+        .ce = frame->ecn[2],
+    };
+    uint64_t marks = skua_ecn_on_ack(&c->ecn, &ecn, now);
+    if (marks > 0) {
+        const struct skua_cc before = c->cc;
+        const struct skua_cc_ce ce = {.packets = marks, .largest_sent = ack->largest_sent};
+        skua_cc_on_ce(&c->cc, &ce, now);
+        count_reductions(c, &before);
+    }
+    if (marks > 0 || state != c->ecn.state) {
+        skua_conn_trace(c, SKUA_TRACE_ECN,
+                        SKUA_TRACE_ARGS(state, c->ecn.state, c->ecn.ect0, c->ecn.ce), now);
+    }
+}
+
 static void on_loss(struct skua_connection *c, const struct skua_loss_result *loss, skua_time now)
 {
     struct skua_record record;
@@ -77,8 +112,7 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
         c, SKUA_TRACE_PACKET_LOST,
         SKUA_TRACE_ARGS(loss->largest_pn, loss->bytes, c->recovery.bytes_in_flight, loss->packets),
         now);
-    uint32_t events = c->cc.congestion_events;
-    uint32_t persistent = c->cc.persistent_events;
+    const struct skua_cc before = c->cc;
     const struct skua_cc_loss cc_loss = {
         .bytes = loss->bytes,
         .packets = loss->packets,
@@ -88,8 +122,7 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
         .persistent = loss->persistent,
     };
     skua_cc_on_loss(&c->cc, &cc_loss, now);
-    c->count.congestion_events += c->cc.congestion_events - events;
-    c->count.persistent_congestions += c->cc.persistent_events - persistent;
+    count_reductions(c, &before);
     uint32_t old = c->pmtud.mtu;
     if (skua_pmtud_on_packet_lost(&c->pmtud, loss->size_min, loss->packets, loss->largest_sent,
                                   now)) {
@@ -198,6 +231,9 @@ enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack
         record_acked(c, &record);
     }
     on_acked(c, &result, now);
+    if (c->ecn.sent > 0 && !c->close.fin_acked) { /* the record of TIME_WAIT counts nothing */
+        on_ecn(c, ack, &result, now);
+    }
     on_loss(c, &result.loss, now);
     if (result.packets > 0) {
         c->tx.probes = 0; /* the peer answers: what is left of a PTO's allowance is not needed */
@@ -242,6 +278,9 @@ void skua_fate_on_timeout(struct skua_connection *c, skua_time now)
     struct skua_timeout_result result;
     skua_recovery_on_timeout(&c->recovery, now, &result);
     on_loss(c, &result.loss, now);
+    if (result.loss.marked > 0) {
+        skua_ecn_on_lost(&c->ecn, result.loss.marked, result.loss.largest_sent);
+    }
     if (result.loss_timer) {
         skua_timers_on_timed_loss(c);
         follow_controller(c, now);

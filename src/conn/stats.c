@@ -18,6 +18,13 @@ static void path_stats(const struct skua_connection *c, struct skua_conn_stats *
     out->mtu_probes_sent = c->count.mtu_probes_sent;
     out->mtu_probes_lost = c->count.mtu_probes_lost;
     out->mtu_black_holes = c->pmtud.black_holes;
+    out->ecn_state = (enum skua_ecn_state)c->ecn.state;
+    out->ecn_ect0_sent = c->ecn.sent;
+    out->ecn_ect0_reported = c->ecn.ect0;
+    out->ecn_ce_reported = c->ecn.ce;
+    out->ecn_ect0_received = c->rx.acks.ecn[SKUA_ECN_ECT0];
+    out->ecn_ect1_received = c->rx.acks.ecn[SKUA_ECN_ECT1];
+    out->ecn_ce_received = c->rx.acks.ecn[SKUA_ECN_CE];
 }
 
 static void packet_stats(const struct skua_connection *c, struct skua_conn_stats *out)

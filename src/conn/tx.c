@@ -112,6 +112,9 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
         skua_acks_on_sent(&c->rx.acks);
         c->count.acks_sent++;
     }
+    if ((flags & SKUA_SENT_ECT) != 0) {
+        skua_ecn_on_sent(&c->ecn);
+    }
     if (fill->eliciting) {
         c->tx.ack_only_run = 0;
         skua_timers_on_eliciting_sent(c, now);
@@ -158,6 +161,9 @@ size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *
     if (fill->eliciting) {
         flags |= SKUA_SENT_ELICITING | SKUA_SENT_IN_FLIGHT;
     }
+    if (c->tx.ect) {
+        flags |= SKUA_SENT_ECT;
+    }
     note_sent(c, fill, total, flags, now);
     return total;
 }
@@ -192,11 +198,12 @@ static void fill_data(struct skua_connection *c, struct skua_fill *fill, skua_ti
     }
 }
 
-/* Puts into one packet what there is to say. Returns its length; 0 where there is nothing, or
- * nothing allowed. */
-static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool allow_data,
-                    skua_time now)
+/* Puts into one packet behind those in `tx` what there is to say. Returns its length; 0 where there
+ * is nothing, or nothing allowed. */
+static size_t build(struct skua_connection *c, const struct skua_tx *tx, size_t size,
+                    bool allow_data, skua_time now)
 {
+    uint8_t *buf = tx->data + tx->len;
     struct skua_fill fill;
     bool ack_due = skua_acks_due(&c->rx.acks, now);
     bool data = allow_data && wants_data(c);
@@ -228,8 +235,12 @@ static size_t build(struct skua_connection *c, uint8_t *buf, size_t size, bool a
             skua_control_ids(c, &fill);
         }
     }
-    if (!fill.eliciting && !(fill.ack && ack_due)) {
-        return 0;
+    if (!fill.eliciting) {
+        /* A packet of ACKs bears no mark, so it cannot join those that do. */
+        if (!fill.ack || !ack_due || tx->len > 0) {
+            return 0;
+        }
+        c->tx.ect = false;
     }
     return skua_tx_seal(c, &fill, buf, 0, now);
 }
@@ -310,6 +321,15 @@ static bool keys_ready(struct skua_connection *c, skua_time now)
     return true;
 }
 
+/* Are the ack-eliciting packets of a batch to be marked? Every other PTO sends some without a mark,
+ * the first one too: whether they arrive tells a path that swallows marks from one that is down or
+ * takes no large packets (path/ecn.h). */
+static bool wants_mark(const struct skua_connection *c)
+{
+    bool bare = c->tx.probes > 0 && c->recovery.pto_count % 2 != 0;
+    return c->confirmed && !bare && skua_ecn_marks(&c->ecn);
+}
+
 /* As many packets of one size as there is cause, window, budget and room for. */
 static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
@@ -317,9 +337,10 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
         c->tx.probes > 0 ? skua_pmtud_pto_size(&c->pmtud, c->recovery.pto_count) : c->pmtud.mtu;
     uint64_t budget = skua_pacer_budget(&c->pacer, now);
     size_t first = 0;
+    c->tx.ect = wants_mark(c);
     for (size_t i = 0; i < tx->max_segments && tx->cap - tx->len >= size; i++) {
         bool open = window_open(c, size, budget, now);
-        size_t len = build(c, tx->data + tx->len, size, open, now);
+        size_t len = build(c, tx, size, open, now);
         if (len == 0) {
             c->tx.probes = 0; /* what is left of them is not saved up for later */
             break;
@@ -333,6 +354,7 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
         }
     }
     tx->segment_size = first;
+    tx->ecn = c->tx.ect ? SKUA_ECN_ECT0 : SKUA_ECN_NOT_ECT;
     if (tx->len == 0 && !c->tx.cwnd_limited && !c->tx.pacing_limited) {
         skua_recovery_on_app_limited(&c->recovery);
     }
@@ -342,7 +364,8 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
 {
     tx->len = 0;
     tx->segment_size = 0;
-    tx->ecn = 0;
+    tx->ecn = SKUA_ECN_NOT_ECT;
+    c->tx.ect = false;
     tx->path = c->path;
     tx->conn = c->handle;
     tx->first_pn = UINT64_MAX;

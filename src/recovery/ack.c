@@ -90,6 +90,7 @@ static void acknowledge(struct walk *walk, uint64_t pn, uint64_t low)
         out->largest_sent = entry->time_sent;
     }
     out->packets++;
+    out->marked += (entry->flags & SKUA_SENT_ECT) / SKUA_SENT_ECT;
     out->eliciting = out->eliciting || (entry->flags & SKUA_SENT_ELICITING) != 0;
     if (mtu_probe) {
         out->mtu_probe = entry->size;
@@ -171,6 +172,7 @@ enum skua_code skua_recovery_on_ack(struct skua_recovery *rec, const struct skua
     }
     if (rec->largest_acked == SKUA_SENT_NO_PN || out->largest_pn > rec->largest_acked) {
         rec->largest_acked = out->largest_pn;
+        out->advances = true;
     }
     out->largest_is_new = out->largest_pn == ranges[0].last;
     sample_rtt(rec, ack_delay, now, out);

@@ -58,6 +58,12 @@ static inline bool skua_acks_pending(const struct skua_acks *acks)
     return acks->news;
 }
 
+/* Marks were seen: from then on ACK frames carry the counts (RFC 9000 §13.4.1). */
+static inline bool skua_acks_saw_ecn(const struct skua_acks *acks)
+{
+    return (acks->ecn[1] | acks->ecn[2] | acks->ecn[3]) != 0;
+}
+
 /* When due will become true without further packets: 0 = it is, SKUA_NEVER = nothing is owed. */
 skua_time skua_acks_deadline(const struct skua_acks *acks);
 

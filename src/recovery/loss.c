@@ -73,6 +73,7 @@ static void count_lost(struct skua_recovery *rec, uint64_t pn, const struct skua
     rec->lost_total += entry->size;
     out->bytes += entry->size;
     out->packets++;
+    out->marked += (entry->flags & SKUA_SENT_ECT) / SKUA_SENT_ECT;
     out->largest_pn = pn;
     out->largest_sent = entry->time_sent;
     out->size_min = out->size_min == 0 || entry->size < out->size_min ? entry->size : out->size_min;

@@ -104,6 +104,7 @@ enum skua_err skua_recovery_on_sent(struct skua_recovery *rec, uint64_t pn,
 {
     SKUA_ASSERT(pn == rec->sent.next);
     SKUA_ASSERT(info->size <= UINT16_MAX);
+    SKUA_ASSERT((info->flags & (SKUA_SENT_APP_LIMITED | SKUA_SENT_HAS_RECORD)) == 0);
     bool eliciting = (info->flags & SKUA_SENT_ELICITING) != 0;
     bool in_flight = (info->flags & SKUA_SENT_IN_FLIGHT) != 0;
     SKUA_ASSERT(in_flight || !eliciting);
@@ -122,7 +123,7 @@ enum skua_err skua_recovery_on_sent(struct skua_recovery *rec, uint64_t pn,
     entry->state = SKUA_SENT_OUTSTANDING;
     entry->time_sent = now;
     entry->size = (uint16_t)info->size;
-    entry->flags = info->flags & (SKUA_SENT_ELICITING | SKUA_SENT_IN_FLIGHT | SKUA_SENT_MTU_PROBE);
+    entry->flags = info->flags;
     err = skua_sent_put_records(&rec->sent, entry, info->records, info->count);
     SKUA_ASSERT(err == SKUA_OK);
     if (in_flight) {

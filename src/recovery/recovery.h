@@ -35,7 +35,7 @@ enum { SKUA_RECOVERY_SKIPPED = 8 };
 /* A packet about to be told of. */
 struct skua_sent_info {
     uint32_t size;                     /* UDP payload, bytes, at most 65,507 */
-    uint8_t flags;                     /* SKUA_SENT_ELICITING, _IN_FLIGHT, _MTU_PROBE */
+    uint8_t flags;                     /* SKUA_SENT_ELICITING, _IN_FLIGHT, _MTU_PROBE, _ECT */
     const struct skua_record *records; /* what it carried; copied */
     size_t count;                      /* number of records, may be 0 */
 };
@@ -63,14 +63,17 @@ struct skua_loss_result {
     uint32_t size_max;        /* largest of them, bytes */
     bool persistent;          /* persistent congestion is established (RFC 9002 §7.6) */
     uint32_t mtu_probe;       /* size of an MTU probe that was lost; 0 = none */
+    uint64_t marked;          /* of the packets, sent with ECT(0) */
     uint64_t bytes_in_flight; /* before this call */
 };
 
 struct skua_ack_result {
     uint64_t bytes;   /* newly acknowledged, in flight until now, bytes; MTU probes not counted */
     uint64_t packets; /* newly acknowledged, ACK-only ones included */
+    uint64_t marked;  /* of these, sent with ECT(0) */
     bool eliciting;   /* any of them was ack-eliciting */
     bool largest_is_new;    /* the largest number of the ACK is newly acknowledged */
+    bool advances;          /* it is larger than any acknowledged before */
     uint64_t largest_pn;    /* largest newly acknowledged, or SKUA_SENT_NO_PN */
     skua_time largest_sent; /* when that one was sent */
     uint32_t size_max;      /* largest of the packets newly acknowledged, ACK-only ones included: it

@@ -20,14 +20,16 @@
 #define SKUA_SENT_NO_RECORD UINT32_MAX
 #define SKUA_SENT_NO_PN     UINT64_MAX
 
-/* Flags of a sent packet. The first three are the sender's to set. */
+/* Flags of a sent packet. HAS_RECORD and APP_LIMITED are recovery's own, the others the sender's to
+ * set. */
 enum {
     SKUA_SENT_ELICITING = 1, /* ack-eliciting */
     SKUA_SENT_IN_FLIGHT = 2, /* subject to loss detection, and unless an MTU probe counted in bytes
                                 in flight (RFC 9002 §2) */
     SKUA_SENT_MTU_PROBE = 4, /* a PMTUD probe: its loss says nothing about congestion */
     SKUA_SENT_APP_LIMITED = 8, /* the sender had nothing more to send then */
-    SKUA_SENT_HAS_RECORD = 16  /* `record` is in use */
+    SKUA_SENT_HAS_RECORD = 16, /* `record` is in use */
+    SKUA_SENT_ECT = 32         /* left with ECT(0) in its IP header */
 };
 
 enum skua_sent_state {

@@ -102,7 +102,7 @@ const struct wire_frame *frame_of(const struct packet *p, unsigned frame)
 {
     for (unsigned i = 0; i < p->frame_count; i++) {
         uint64_t type = p->frames[i].type;
-        if (type == frame || (frame == STREAM && type == STREAM_END)) {
+        if (frame_is(type, frame) || (frame == STREAM && type == STREAM_END)) {
             return &p->frames[i];
         }
     }
@@ -130,7 +130,7 @@ void chart_expect_frames(struct side *s, unsigned kind, unsigned nth, const unsi
     const struct packet *p = packet(s, kind, nth);
     bool same = p->frame_count == n;
     for (size_t i = 0; i < n && same; i++) {
-        same = p->frames[i].type == frames[i];
+        same = frame_is(p->frames[i].type, frames[i]);
     }
     if (!same) {
         for (unsigned i = 0; i < p->frame_count; i++) {

@@ -52,9 +52,9 @@ static void put_frame(struct text *t, const struct wire_frame *f)
     case ACK:
     case ACK_ECN:
         if (a == b) {
-            put(t, "%s %llu", name, a);
+            put(t, "ACK %llu", a);
         } else {
-            put(t, "%s %llu-%llu", name, b, a);
+            put(t, "ACK %llu-%llu", b, a);
         }
         if (c > 1) {
             put(t, " +%llu", c - 1);

@@ -207,6 +207,7 @@ static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_e
     case SKUA_TRACE_TIMER:
     case SKUA_TRACE_KEY_PHASE:
     case SKUA_TRACE_MTU:
+    case SKUA_TRACE_ECN:
     case SKUA_TRACE_CLOSED:
         break;
     }
@@ -237,7 +238,8 @@ static bool is_of_kind(const struct packet *p, unsigned kind)
     }
     for (unsigned i = 0; kind >= KIND_WITH_FRAME && i < p->frame_count; i++) {
         uint64_t type = p->frames[i].type;
-        if (WITH(type) == kind || (kind == WITH(STREAM) && type == STREAM_END)) {
+        unsigned wanted = kind & ~(unsigned)KIND_WITH_FRAME;
+        if (frame_is(type, wanted) || (wanted == STREAM && type == STREAM_END)) {
             return true;
         }
     }
@@ -296,9 +298,10 @@ static void count_kinds(struct traced *t, const struct packet *p)
     bool seen[256] = {false};
     for (unsigned i = 0; i < p->frame_count; i++) {
         unsigned type = (unsigned)p->frames[i].type & 0xff;
-        if (type == STREAM_END && !seen[STREAM]) {
-            seen[STREAM] = true;
-            t->sent[WITH(STREAM)]++;
+        unsigned plain = type == STREAM_END ? STREAM : type == ACK_ECN ? ACK : type;
+        if (plain != type && !seen[plain]) {
+            seen[plain] = true;
+            t->sent[WITH(plain)]++;
         }
         if (!seen[type]) {
             seen[type] = true;

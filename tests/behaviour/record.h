@@ -38,6 +38,12 @@ struct wire_frame {
     uint64_t type, a, b, c;
 };
 
+/* Is a frame of this type what a test means by `wanted`? An ACK may have counts of ECN marks. */
+static inline bool frame_is(uint64_t type, unsigned wanted)
+{
+    return type == wanted || (wanted == ACK && type == ACK_ECN);
+}
+
 enum { FRAMES_KEPT = 16 };
 
 struct packet {

@@ -3,17 +3,6 @@
 
 #include "cases.h"
 
-static void conclude(struct pair *p)
-{
-    p->server.closes = true;
-    side_close(&p->client);
-    pair_until(p, SEC(10),
-               p->client.events[SKUA_EVENT_CLOSED] == 1 &&
-                   p->server.events[SKUA_EVENT_CLOSED] == 1);
-    SIM_CHECK(p->w, p->client.closed.error == SKUA_OK && p->server.closed.error == SKUA_OK);
-    pair_end(p);
-}
-
 /* 1 Gbit/s times 100 ms, a queue of one BDP, no loss, nothing configured: after slow start at least
  * 90 % of the link carries application bytes. */
 void case_fills_a_long_fat_link(const char *name)
@@ -63,7 +52,7 @@ void case_black_hole(const char *name)
     SIM_CHECK(p.w, p.server.received > received + 2000000);
     pair_until(&p, SEC(30), p.server.eof);
     SIM_CHECK(p.w, p.server.received == 100000000);
-    conclude(&p);
+    pair_conclude(&p);
 }
 
 /* 5 % of loss, whatever the size: no reason to send smaller packets. */
@@ -79,7 +68,7 @@ void case_loss_is_no_black_hole(const char *name)
     struct skua_conn_stats stats;
     side_stats(&p.client, &stats);
     SIM_CHECK(p.w, stats.mtu > 1400 && stats.mtu_black_holes == 0);
-    conclude(&p);
+    pair_conclude(&p);
 }
 
 /* Keeps some of the server's datagrams for later use. */
@@ -169,7 +158,7 @@ void case_garbage(const char *name)
     SIM_CHECK(p.w, last.conns == 1 && last.half_open == 0);
     side_send(&p.client, SKUA_STREAM_UNI, 100000);
     pair_until(&p, SEC(2), p.server.received == 170000);
-    conclude(&p);
+    pair_conclude(&p);
 }
 
 /* Both sides change their keys again and again while packets overtake each other: all of them open.
@@ -201,5 +190,5 @@ void case_key_updates(const char *name)
     SIM_CHECK(p.w, p.server.received == 100000000);
     SIM_CHECK(p.w, updates >= 20 && client.key_updates + server.key_updates >= 20);
     SIM_CHECK(p.w, client.packets_undecryptable == 0 && server.packets_undecryptable == 0);
-    conclude(&p);
+    pair_conclude(&p);
 }

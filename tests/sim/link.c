@@ -26,6 +26,37 @@ static bool is_lost(struct sim_link *link, skua_time now, uint64_t *counts)
     return false;
 }
 
+/* Bytes in the queue. */
+static uint64_t waiting(const struct sim_link *link, skua_time now)
+{
+    /* Waiting time times rate: at most seconds times 2^34, so no overflow. */
+    return skua_time_sub(link->free_at, now) / 1000 * (link->config.rate / 1000) / 8000;
+}
+
+/* The mark with which it arrives; SIM_ECN_SWALLOWS never gets here with one. */
+static uint8_t remark(struct sim_link *link, uint8_t ecn, skua_time now, uint64_t *counts)
+{
+    enum { ECT1 = 1, ECT0 = 2, CE = 3 };
+    const struct sim_link_config *c = &link->config;
+    if (ecn == 0) {
+        return 0;
+    }
+    bool full = c->mark_above != 0 && waiting(link, now) >= c->mark_above;
+    if (ecn != CE && (full || sim_rng_chance(&link->rng, c->ce))) {
+        counts[SIM_COUNT_CE]++;
+        ecn = CE;
+    }
+    if (c->ecn == SIM_ECN_BLEACHES) {
+        counts[SIM_COUNT_BLEACHED]++;
+        return 0;
+    }
+    if (c->ecn == SIM_ECN_REMARKS && ecn == ECT0) {
+        counts[SIM_COUNT_REMARKED]++;
+        return ECT1;
+    }
+    return ecn;
+}
+
 /* Through the queue: when the last bit has left; SKUA_NEVER where it finds no room. */
 static skua_time serialise(struct sim_link *link, size_t len, skua_time now)
 {
@@ -34,9 +65,7 @@ static skua_time serialise(struct sim_link *link, size_t len, skua_time now)
         return now;
     }
     skua_time start = skua_time_max(now, link->free_at);
-    /* Waiting time times rate: at most seconds times 2^34, so no overflow. */
-    uint64_t waiting = (start - now) / 1000 * (c->rate / 1000) / 8000;
-    if (c->queue != 0 && waiting + len > c->queue) {
+    if (c->queue != 0 && waiting(link, now) + len > c->queue) {
         return SKUA_NEVER;
     }
     uint64_t bits = (len + SIM_IP_OVERHEAD) * UINT64_C(8);
@@ -55,9 +84,14 @@ static void decide(struct sim_link *link, const struct sim_datagram *d, skua_tim
         counts[SIM_COUNT_TOO_LARGE]++;
         return;
     }
+    if (c->ecn == SIM_ECN_SWALLOWS && d->ecn != 0) {
+        counts[SIM_COUNT_ECT_SWALLOWED]++;
+        return;
+    }
     if (link->drop != NULL && link->drop(link->drop_arg, d, index, now)) {
         return;
     }
+    fate->ecn = remark(link, d->ecn, now, counts);
     skua_time at = serialise(link, d->len, now);
     if (at == SKUA_NEVER) {
         counts[SIM_COUNT_QUEUE_DROP]++;

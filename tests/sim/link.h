@@ -18,6 +18,14 @@ struct sim_datagram {
     uint8_t bytes[];
 };
 
+/* What a way does to ECN marks. */
+enum sim_link_ecn {
+    SIM_ECN_KEEPS,
+    SIM_ECN_BLEACHES, /* all become Not-ECT */
+    SIM_ECN_REMARKS,  /* ECT(0) becomes ECT(1) */
+    SIM_ECN_SWALLOWS  /* datagrams with a mark vanish */
+};
+
 struct sim_link_config {
     skua_time delay;              /* of propagation */
     skua_time jitter;             /* up to this much more; later ones do not overtake */
@@ -34,6 +42,9 @@ struct sim_link_config {
     uint32_t mtu;                 /* larger ones vanish; 0 = no limit */
     uint32_t hole_from, hole_to;  /* sizes that vanish although larger ones pass; 0 = none */
     skua_time dark_from, dark_to; /* black-out */
+    enum sim_link_ecn ecn;        /* what becomes of marks */
+    uint64_t mark_above;          /* bytes waiting from which ECT becomes CE; 0 = never */
+    uint32_t ce;                  /* ppm of ECT that become CE all the same */
 };
 
 struct sim_link {
@@ -56,12 +67,13 @@ struct sim_fate {
     unsigned copies;
     skua_time at[2];
     unsigned flips;
+    uint8_t ecn; /* ECN bits on arrival */
 };
 
 void sim_link_offer(struct sim_link *link, const struct sim_datagram *datagram, skua_time now,
                     struct sim_fate *fate, uint64_t *counts);
 
-/* Ends every fault; rate, delay, queue and MTU stay. */
+/* Ends every fault; rate, delay, queue, MTU and what becomes of marks stay. */
 void sim_link_heal(struct sim_link *link);
 
 #endif

@@ -96,6 +96,13 @@ static void check_sent(struct sim_host *host, const struct skua_trace_event *e)
     }
 }
 
+static void count_ecn(struct sim_world *world, const struct skua_trace_event *e)
+{
+    uint64_t from = e->args[0], to = e->args[1];
+    world->counts[SIM_COUNT_ECN_CAPABLE] += from != to && to == SKUA_ECN_STATE_CAPABLE;
+    world->counts[SIM_COUNT_ECN_FAILED] += from != to && to == SKUA_ECN_STATE_FAILED;
+}
+
 static void hash_in(uint64_t *hash, uint64_t value)
 {
     *hash = sim_mix(*hash ^ value) + UINT64_C(0x9e3779b97f4a7c15);
@@ -146,6 +153,8 @@ static void on_trace(void *user, const struct skua_trace_event *e)
         check_transition(host, e);
     } else if (e->type == SKUA_TRACE_PACKET_SENT) {
         check_sent(host, e);
+    } else if (e->type == SKUA_TRACE_ECN) {
+        count_ecn(world, e);
     }
 }
 
@@ -236,6 +245,7 @@ static void check_connection(struct sim_host *host, const struct skua_connection
     skua_streams_check(&c->streams);
     skua_pmtud_check(&c->pmtud);
     skua_ids_check(&c->ids);
+    skua_ecn_check(&c->ecn);
     if (!c->close.over) {
         skua_recovery_check(&c->recovery);
         skua_acks_check(&c->rx.acks);

@@ -282,6 +282,17 @@ enum skua_state side_state(struct side *s)
     return state;
 }
 
+void pair_conclude(struct pair *p)
+{
+    p->server.closes = true;
+    side_close(&p->client);
+    pair_until(p, SEC(10),
+               p->client.events[SKUA_EVENT_CLOSED] == 1 &&
+                   p->server.events[SKUA_EVENT_CLOSED] == 1);
+    SIM_CHECK(p->w, p->client.closed.error == SKUA_OK && p->server.closed.error == SKUA_OK);
+    pair_end(p);
+}
+
 void pair_end(struct pair *p)
 {
     (void)sim_run(p->w, p->w->now + SEC(300)); /* what is left in the world's heap is out of date */

@@ -90,6 +90,8 @@ void side_stats(struct side *s, struct skua_conn_stats *out);
 enum skua_state side_state(struct side *s);
 /* The driver of this side notices that the application did something. */
 void side_kick(struct side *s);
+/* The client closes, then the server; both ends are orderly. Then pair_end. */
+void pair_conclude(struct pair *p);
 /* Waits until nothing is left in either endpoint, and frees the world. */
 void pair_end(struct pair *p);
 

@@ -49,6 +49,16 @@ static skua_time maybe_time(struct sim_rng *rng, uint32_t ppm, skua_time least, 
     return sim_rng_chance(rng, ppm) ? sim_rng_log(rng, least, most) : 0;
 }
 
+/* What the way does to marks. */
+static void draw_ecn(struct sim_rng *rng, struct sim_link_config *c)
+{
+    uint64_t dice = sim_rng_below(rng, 100);
+    c->ecn = dice < 76   ? SIM_ECN_KEEPS
+             : dice < 84 ? SIM_ECN_BLEACHES
+             : dice < 92 ? SIM_ECN_REMARKS
+                         : SIM_ECN_SWALLOWS;
+}
+
 static void draw_link(struct scenario *s, enum sim_class class)
 {
     struct sim_rng *rng = &s->w->rng;
@@ -67,6 +77,11 @@ static void draw_link(struct scenario *s, enum sim_class class)
     } else if (sim_rng_chance(rng, 800000)) {
         c->mtu = 1472;
     }
+    if (c->queue != 0 && sim_rng_chance(rng, 400000)) {
+        c->mark_above = c->queue / 10 + sim_rng_below(rng, c->queue);
+    }
+    c->ce = maybe(rng, 300000, 100, 200000);
+    draw_ecn(rng, c);
 }
 
 static void draw_faults(struct scenario *s, enum sim_class class)
@@ -323,6 +338,9 @@ static void change(void *arg)
         }
         if (c->rate != 0 && sim_rng_chance(rng, 400000)) {
             c->rate = c->rate / 2 + sim_rng_below(rng, c->rate);
+        }
+        if (sim_rng_chance(rng, 300000)) {
+            draw_ecn(rng, c);
         }
     }
     s->w->counts[SIM_COUNT_LINK_CHANGE]++;

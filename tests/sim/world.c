@@ -311,6 +311,7 @@ static void offer(struct sim_host *host, struct sim_datagram *d)
     }
     for (unsigned i = 0; i < fate.copies && to != NULL; i++) {
         struct sim_datagram *copy = copy_datagram(d);
+        copy->ecn = fate.ecn;
         for (unsigned k = 0; i == 0 && k < fate.flips; k++) {
             uint64_t bit = sim_rng_below(&link->rng, copy->len * 8);
             copy->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);

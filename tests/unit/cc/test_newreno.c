@@ -190,6 +190,51 @@ static void one_genuine_loss_keeps_the_reduction(void **state)
     assert_int_equal(cc.undone_events, 0);
 }
 
+static void see_ce(struct skua_cc *cc, skua_time sent, skua_time now)
+{
+    const struct skua_cc_ce event = {.packets = 1, .largest_sent = sent};
+    skua_cc_on_ce(cc, &event, now);
+}
+
+static void ce_counts_as_a_loss_once_per_round_trip(void **state)
+{
+    (void)state;
+    struct skua_cc cc;
+    begin(&cc);
+    ack(&cc, 12000, MS(1), true);
+    see_ce(&cc, MS(50), MS(150));
+    assert_int_equal(cc.cwnd, 12000);
+    assert_int_equal(cc.ssthresh, 12000);
+    see_ce(&cc, MS(150), MS(200));
+    lose(&cc, 1, MS(150), false, MS(200));
+    assert_int_equal(cc.cwnd, 12000);
+    assert_int_equal(cc.congestion_events, 1);
+    see_ce(&cc, MS(151), MS(260));
+    assert_int_equal(cc.cwnd, 6000);
+    assert_int_equal(cc.congestion_events, 2);
+}
+
+static void ce_is_never_spurious(void **state)
+{
+    (void)state;
+    struct skua_cc cc;
+    const struct skua_cc_spurious one = {.bytes = MTU, .packets = 1};
+    /* Alone, in the round of a loss, and before one. */
+    for (int i = 0; i < 3; i++) {
+        begin(&cc);
+        if (i == 1) {
+            lose(&cc, 1, MS(1), false, MS(100));
+        }
+        see_ce(&cc, MS(2), MS(101));
+        if (i == 2) {
+            lose(&cc, 1, MS(3), false, MS(102));
+        }
+        skua_cc_on_spurious(&cc, &one, MS(120));
+        assert_int_equal(cc.cwnd, 6000);
+        assert_int_equal(cc.undone_events, 0);
+    }
+}
+
 static void windows_follow_the_mtu(void **state)
 {
     (void)state;
@@ -255,6 +300,8 @@ int main(void)
         cmocka_unit_test(never_below_two_datagrams),
         cmocka_unit_test(spurious_losses_are_undone),
         cmocka_unit_test(one_genuine_loss_keeps_the_reduction),
+        cmocka_unit_test(ce_counts_as_a_loss_once_per_round_trip),
+        cmocka_unit_test(ce_is_never_spurious),
         cmocka_unit_test(windows_follow_the_mtu),
         cmocka_unit_test(pacing_rate_follows_window_and_rtt),
         cmocka_unit_test(room_is_what_the_window_leaves),

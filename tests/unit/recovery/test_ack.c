@@ -210,6 +210,35 @@ static void mtu_probes_are_told_apart(void **state)
     end(&h);
 }
 
+static void packets_with_a_mark_are_counted(void **state)
+{
+    (void)state;
+    struct harness h;
+    begin(&h);
+    for (int i = 0; i < 10; i++) {
+        (void)send_as(&h, PACKET, i % 2 == 0 ? DATA | SKUA_SENT_ECT : DATA);
+    }
+    h.now += MS(50);
+    ack(&h, 6, 7);
+    assert_int_equal(h.ack.marked, 1);
+    assert_true(h.ack.advances);
+    /* 0 to 4 are lost: three of them with a mark. */
+    assert_int_equal(h.ack.loss.packets, 5);
+    assert_int_equal(h.ack.loss.marked, 3);
+    /* An ACK that was overtaken; one of its packets had been taken for lost. */
+    ack(&h, 4, 5);
+    assert_int_equal(h.ack.marked, 1);
+    assert_int_equal(h.ack.spurious_packets, 1);
+    assert_true(h.ack.largest_is_new);
+    assert_false(h.ack.advances);
+    ack(&h, 4, 7);
+    assert_int_equal(h.ack.marked, 0);
+    ack(&h, 6, 9);
+    assert_int_equal(h.ack.marked, 1);
+    assert_true(h.ack.advances);
+    end(&h);
+}
+
 static void old_and_repeated_ranges_cost_nothing(void **state)
 {
     (void)state;
@@ -241,6 +270,7 @@ int main(void)
         cmocka_unit_test(acks_of_skipped_numbers_are_lies),
         cmocka_unit_test(remembers_the_newest_skipped_numbers),
         cmocka_unit_test(mtu_probes_are_told_apart),
+        cmocka_unit_test(packets_with_a_mark_are_counted),
         cmocka_unit_test(old_and_repeated_ranges_cost_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
