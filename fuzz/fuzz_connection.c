@@ -69,12 +69,13 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
     struct side *v = a->victim;
     struct skua_endpoint *ep = v->host->ep;
     size_t n;
+    uint64_t offset;
     skua_stream stream;
     uint8_t what = len > 0 ? bytes[0] : 0;
     size_t amount = len > 1 ? bytes[1] * (size_t)256 + (len > 2 ? bytes[2] : 0) : 1;
-    switch (what % 16) {
+    switch (what % 18) {
     case 0:
-        if (skua_stream_open(ep, v->conn, what / 16 % 4, &stream) == SKUA_OK) {
+        if (skua_stream_open(ep, v->conn, what / 18 % 4, &stream) == SKUA_OK) {
             v->stream = stream;
         }
         break;
@@ -120,6 +121,12 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
         break;
     case 14:
         (void)skua_stream_recv_message(ep, v->stream, room, amount, &n);
+        break;
+    case 15:
+        (void)skua_stream_set_unordered(ep, v->stream);
+        break;
+    case 16:
+        (void)skua_stream_read_piece(ep, v->stream, room, amount, &offset, &n);
         break;
     default:
         if (amount > 60000) {

@@ -718,6 +718,29 @@ SKUA_API enum skua_err skua_stream_send_message(struct skua_endpoint *ep, skua_s
 SKUA_API enum skua_err skua_stream_recv_message(struct skua_endpoint *ep, skua_stream stream,
                                                 void *out, size_t cap, size_t *len);
 
+/* A piece of a stream. */
+struct skua_piece {
+    uint64_t offset;     /* of its first byte in the stream */
+    const uint8_t *data; /* its bytes */
+    size_t len;          /* how many */
+};
+/* Unordered reading: from now on bytes are handed out as they have arrived, whatever is missing
+ * before them, for readers that know where each belongs (pwrite). The lowest ones come first, and
+ * each comes once; SKUA_EOF follows when all have been read. skua_stream_read and peek answer
+ * SKUA_ESTATE from now on; the two functions below answer it before. READABLE comes whenever
+ * something has arrived. SKUA_ESTATE on own unidirectional streams, on message streams and after
+ * stop, SKUA_ENOMEM. */
+SKUA_API enum skua_err skua_stream_set_unordered(struct skua_endpoint *ep, skua_stream stream);
+/* Copies up to `len` bytes that belong to `*offset`, and takes them. Errors as read. */
+SKUA_API enum skua_err skua_stream_read_piece(struct skua_endpoint *ep, skua_stream stream,
+                                              void *out, size_t len, uint64_t *offset,
+                                              size_t *read);
+/* Shows what is there in place, up to `*count` pieces in `pieces`, their number in `*count`;
+ * skua_stream_consume takes bytes off them in this order. Valid as long as what skua_stream_peek
+ * shows. Errors as read; `*count` is then 0. */
+SKUA_API enum skua_err skua_stream_peek_pieces(struct skua_endpoint *ep, skua_stream stream,
+                                               struct skua_piece *pieces, size_t *count);
+
 /* Releases the handle: a sending side still open is finished, unread and later bytes are thrown
  * away, no event of the stream follows. What was written (lent memory included: keep it until
  * CLOSED) is still delivered. */
@@ -735,7 +758,7 @@ struct skua_stream_info {
                                 2: of messages */
     uint64_t written;        /* offset of the next byte to write */
     uint64_t acked;          /* every byte below is acknowledged */
-    uint64_t read;           /* offset of the next byte to read */
+    uint64_t read;           /* offset of the next byte to read; unordered: all below are read */
     uint64_t readable;       /* bytes that can be read now */
     uint64_t writable;       /* bytes that a write would take now */
     uint64_t error_code;     /* the peer's code in RESET_STREAM or STOP_SENDING */

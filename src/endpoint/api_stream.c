@@ -193,6 +193,38 @@ enum skua_err skua_stream_recv_message(struct skua_endpoint *ep, skua_stream han
     return done(stream, skua_streams_recv_message(stream, out, cap, len));
 }
 
+enum skua_err skua_stream_set_unordered(struct skua_endpoint *ep, skua_stream handle)
+{
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL) {
+        return SKUA_ECLOSED;
+    }
+    return done(stream, skua_streams_set_unordered(stream));
+}
+
+enum skua_err skua_stream_read_piece(struct skua_endpoint *ep, skua_stream handle, void *out,
+                                     size_t len, uint64_t *offset, size_t *read)
+{
+    *offset = 0;
+    *read = 0;
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL) {
+        return SKUA_ECLOSED;
+    }
+    return done(stream, skua_streams_read_piece(stream, out, len, offset, read));
+}
+
+enum skua_err skua_stream_peek_pieces(struct skua_endpoint *ep, skua_stream handle,
+                                      struct skua_piece *pieces, size_t *count)
+{
+    struct skua_stream *stream = skua_endpoint_stream(ep, handle);
+    if (stream == NULL) {
+        *count = 0;
+        return SKUA_ECLOSED;
+    }
+    return done(stream, skua_streams_peek_pieces(stream, pieces, count));
+}
+
 enum skua_err skua_stream_close(struct skua_endpoint *ep, skua_stream handle)
 {
     struct skua_stream *stream = skua_endpoint_stream(ep, handle);

@@ -188,28 +188,34 @@ enum skua_err skua_stream_read_error(struct skua_stream *stream)
     return SKUA_EAGAIN;
 }
 
-/* Bytes were taken off. */
-static void note_read(struct skua_stream *stream, uint64_t bytes)
+void skua_stream_note_read(struct skua_stream *stream, uint64_t bytes)
 {
     stream->streams->delivered += bytes;
     if (skua_stream_is_message(stream)) {
         skua_message_taken(stream);
     }
     skua_stream_note_loans(stream);
-    skua_stream_credit(stream, stream->recv.buf.read);
+    skua_stream_credit(stream, skua_stream_taken(stream));
+}
+
+/* What reading in order yields. */
+static enum skua_err order_error(struct skua_stream *stream)
+{
+    return stream->recv.buf.unordered && !stream->recv.unwanted ? SKUA_ESTATE
+                                                                : skua_stream_read_error(stream);
 }
 
 enum skua_err skua_streams_read(struct skua_stream *stream, void *out, size_t len, size_t *read)
 {
     *read = 0;
-    enum skua_err err = skua_stream_read_error(stream);
+    enum skua_err err = order_error(stream);
     if (err != SKUA_OK) {
         return err;
     }
     uint64_t most = readable(stream);
     len = most < len ? (size_t)most : len;
     *read = skua_recv_buf_read(&stream->recv.buf, &stream->streams->mem, out, len);
-    note_read(stream, *read);
+    skua_stream_note_read(stream, *read);
     return SKUA_OK;
 }
 
@@ -228,7 +234,7 @@ enum skua_err skua_streams_peek(struct skua_stream *stream, struct skua_vec *vec
 {
     size_t max = *count;
     *count = 0;
-    enum skua_err err = skua_stream_read_error(stream);
+    enum skua_err err = order_error(stream);
     if (err != SKUA_OK) {
         return err;
     }
@@ -252,7 +258,7 @@ enum skua_err skua_streams_consume(struct skua_stream *stream, size_t len)
         return SKUA_EINVAL;
     }
     skua_recv_buf_consume(&recv->buf, &stream->streams->mem, len);
-    note_read(stream, len);
+    skua_stream_note_read(stream, len);
     return SKUA_OK;
 }
 

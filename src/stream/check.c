@@ -55,7 +55,7 @@ static void check_recv(const struct skua_stream *stream)
     bool over = recv->unwanted || recv->state == SKUA_RECV_RESET;
     SKUA_ASSERT(recv->prepaid ==
                 (skua_stream_is_message(stream) ? skua_message_prepaid(stream) : 0));
-    SKUA_ASSERT(recv->window.consumed == (over ? recv->highest : recv->buf.read));
+    SKUA_ASSERT(recv->window.consumed == (over ? recv->highest : skua_stream_taken(stream)));
     SKUA_ASSERT((recv->state == SKUA_RECV_DONE) ==
                 (recv->state != SKUA_RECV_RESET && recv->buf.end == recv->final));
     SKUA_ASSERT(skua_list_is_linked(&stream->loan) == skua_recv_buf_has_loans(&recv->buf));
@@ -82,7 +82,7 @@ static void add(struct sums *sums, const struct skua_stream *stream)
     }
     sums->reports += stream->report == SKUA_REPORT_OWED;
     if (recv->buf.beyond != NULL) {
-        sums->gaps += skua_rangeset_count(recv->buf.beyond);
+        sums->gaps += skua_recv_buf_gaps(&recv->buf);
     }
 }
 

@@ -63,7 +63,9 @@ static enum skua_code take(struct skua_stream *stream, const struct skua_stream_
     }
     if (recv->buf.end == recv->final) {
         skua_stream_recv_done(stream);
-    } else if (recv->buf.end != end_before && skua_stream_is_readable(stream)) {
+    } else if ((recv->buf.end != end_before ||
+                (recv->buf.unordered && recv->buf.arrived != arrived_before)) &&
+               skua_stream_is_readable(stream)) {
         skua_stream_raise(stream, SKUA_EVENT_READABLE);
     }
     return SKUA_CODE_NO_ERROR;

@@ -38,6 +38,14 @@ static inline bool skua_streams_is_own(const struct skua_streams *streams, uint6
     return (id & 1) == (streams->is_server ? 1u : 0u);
 }
 
+/* Offset up to which what was read counts for credit. */
+static inline uint64_t skua_stream_taken(const struct skua_stream *stream)
+{
+    const struct skua_recv_side *recv = &stream->recv;
+    return recv->buf.unordered ? skua_recv_pieces_taken(&recv->buf, recv->window.max)
+                               : recv->buf.read;
+}
+
 /* --- streams.c: the table --- */
 
 /* A living stream, or NULL. */
@@ -113,6 +121,8 @@ uint64_t skua_stream_room(const struct skua_stream *stream);
  * stream is corked)? They join what waits already, and leave with what does not. Where the buffer
  * took not `all` of them nothing can join any more. */
 void skua_stream_note_written(struct skua_stream *stream, uint64_t start, bool more, bool all);
+/* Bytes were taken off the buffer. */
+void skua_stream_note_read(struct skua_stream *stream, uint64_t bytes);
 /* What reading yields where there is nothing; SKUA_OK where there is. */
 enum skua_err skua_stream_read_error(struct skua_stream *stream);
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/list.h"
 
 enum {
     RING_MIN = 8,   /* first ring on the heap */
@@ -30,7 +31,7 @@ static uint8_t **slot_of(struct skua_recv_buf *buf, uint64_t number)
     return &ring[number & (buf->cap - 1)];
 }
 
-static uint8_t *block_of(const struct skua_recv_buf *buf, uint64_t number)
+uint8_t *skua_recv_buf_block(const struct skua_recv_buf *buf, uint64_t number)
 {
     uint8_t *const *ring = buf->ring != NULL ? buf->ring : buf->embedded;
     return ring[number & (buf->cap - 1)];
@@ -45,6 +46,13 @@ static void ring_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
     }
     memset(buf->embedded, 0, sizeof buf->embedded);
     buf->cap = SKUA_RECV_RING_EMBEDDED;
+}
+
+void skua_recv_buf_trim(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
+{
+    if (buf->cap > RING_KEPT) {
+        ring_free(buf, mem);
+    }
 }
 
 /* Makes the ring long enough for blocks `first` to `last`; those held lie among them. */
@@ -63,7 +71,7 @@ static enum skua_err ring_reach(struct skua_recv_buf *buf, struct skua_stream_me
         return SKUA_ENOMEM;
     }
     for (uint64_t n = first; n < first + buf->cap; n++) {
-        ring[n & (cap - 1)] = block_of(buf, n);
+        ring[n & (cap - 1)] = skua_recv_buf_block(buf, n);
     }
     if (buf->ring != NULL) {
         skua_heap_put(mem->heap, buf->ring, buf->cap * sizeof(uint8_t *));
@@ -73,9 +81,8 @@ static enum skua_err ring_reach(struct skua_recv_buf *buf, struct skua_stream_me
     return SKUA_OK;
 }
 
-/* Gives blocks `first` to `last` - 1 back. */
-static void blocks_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem, uint64_t first,
-                        uint64_t last)
+void skua_recv_buf_blocks_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
+                               uint64_t first, uint64_t last)
 {
     for (uint64_t n = first; n < last && buf->blocks != 0; n++) {
         uint8_t **slot = slot_of(buf, n);
@@ -87,9 +94,8 @@ static void blocks_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem, 
     }
 }
 
-/* Copies bytes to their place in blocks. */
-static enum skua_err store(struct skua_recv_buf *buf, struct skua_stream_mem *mem, uint64_t offset,
-                           const uint8_t *data, size_t len)
+enum skua_err skua_recv_buf_store(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
+                                  uint64_t offset, const uint8_t *data, size_t len)
 {
     enum skua_err err =
         ring_reach(buf, mem, buf->read / SKUA_STREAM_BLOCK, (offset + len - 1) / SKUA_STREAM_BLOCK);
@@ -130,14 +136,24 @@ static enum skua_err beyond_need(struct skua_recv_buf *buf, struct skua_stream_m
     return SKUA_OK;
 }
 
-static void beyond_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
+void skua_recv_buf_beyond_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
 {
-    if (buf->beyond != NULL) {
-        mem->gaps -= skua_rangeset_count(buf->beyond);
-        skua_rangeset_deinit(buf->beyond);
-        skua_heap_put(mem->heap, buf->beyond, sizeof *buf->beyond);
-        buf->beyond = NULL;
+    if (buf->beyond == NULL) {
+        return;
     }
+    mem->gaps -= skua_rangeset_count(buf->beyond);
+    skua_rangeset_deinit(buf->beyond);
+    if (buf->unordered) {
+        struct skua_recv_pieces *pieces =
+            SKUA_CONTAINER_OF(buf->beyond, struct skua_recv_pieces, beyond);
+        mem->gaps -= skua_rangeset_count(&pieces->fresh);
+        skua_rangeset_deinit(&pieces->fresh);
+        skua_heap_put(mem->heap, pieces, sizeof *pieces);
+        buf->unordered = false;
+    } else {
+        skua_heap_put(mem->heap, buf->beyond, sizeof *buf->beyond);
+    }
+    buf->beyond = NULL;
 }
 
 static bool has_gap(const struct skua_recv_buf *buf)
@@ -193,11 +209,20 @@ static enum skua_err note_beyond(struct skua_recv_buf *buf, struct skua_stream_m
     return mem->gaps > SKUA_LIMIT_RECV_GAPS ? SKUA_ELIMIT : SKUA_OK;
 }
 
+enum skua_err skua_recv_buf_note(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
+                                 uint64_t offset, uint64_t until)
+{
+    if (offset != buf->end) {
+        return note_beyond(buf, mem, offset, until);
+    }
+    note_in_order(buf, mem, until);
+    return SKUA_OK;
+}
+
 /* --- borrowed pieces --- */
 
-/* Appends a piece; false where it cannot be borrowed. */
-static bool loan_add(struct skua_recv_buf *buf, struct skua_stream_mem *mem, const uint8_t *data,
-                     size_t len)
+bool skua_recv_buf_loan_add(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
+                            const uint8_t *data, size_t len)
 {
     if (mem->pieces >= SKUA_LIMIT_LOANED_PIECES) {
         return false;
@@ -223,8 +248,8 @@ static bool loan_add(struct skua_recv_buf *buf, struct skua_stream_mem *mem, con
     return true;
 }
 
-/* Takes up to `len` bytes off the front of the pieces; returns how many. */
-static uint64_t loan_consume(struct skua_recv_buf *buf, struct skua_stream_mem *mem, uint64_t len)
+uint64_t skua_recv_buf_loan_take(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
+                                 uint64_t len)
 {
     uint64_t left = len;
     while (buf->loans != NULL && left != 0) {
@@ -249,7 +274,7 @@ static uint64_t loan_consume(struct skua_recv_buf *buf, struct skua_stream_mem *
 
 static void loan_drop(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
 {
-    (void)loan_consume(buf, mem, UINT64_MAX);
+    (void)skua_recv_buf_loan_take(buf, mem, UINT64_MAX);
     buf->loans_last = NULL;
 }
 
@@ -271,19 +296,26 @@ static void drop_bytes(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
 {
     loan_drop(buf, mem);
     uint64_t first = buf->read / SKUA_STREAM_BLOCK;
-    blocks_free(buf, mem, first, first + buf->cap);
+    skua_recv_buf_blocks_free(buf, mem, first, first + buf->cap);
     ring_free(buf, mem);
 }
 
 void skua_recv_buf_deinit(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
 {
     drop_bytes(buf, mem);
-    beyond_free(buf, mem);
+    skua_recv_buf_beyond_free(buf, mem);
 }
 
 void skua_recv_buf_discard(struct skua_recv_buf *buf, struct skua_stream_mem *mem)
 {
     drop_bytes(buf, mem);
+    if (buf->unordered) {
+        struct skua_recv_pieces *pieces =
+            SKUA_CONTAINER_OF(buf->beyond, struct skua_recv_pieces, beyond);
+        mem->gaps -= skua_rangeset_count(&pieces->fresh);
+        skua_rangeset_clear(&pieces->fresh);
+        pieces->bytes = 0;
+    }
     buf->discarding = true;
 }
 
@@ -299,25 +331,39 @@ enum skua_err skua_recv_buf_put(struct skua_recv_buf *buf, struct skua_stream_me
         len -= (size_t)(buf->end - offset);
         offset = buf->end;
     }
+    if (buf->unordered && !buf->discarding) {
+        return skua_recv_pieces_put(buf, mem, offset, data, len, borrowed);
+    }
     if (!buf->discarding) {
         bool in_order = offset == buf->end && blocks_from(buf) == buf->end;
-        if (borrowed && in_order && loan_add(buf, mem, data, len)) {
+        if (borrowed && in_order && skua_recv_buf_loan_add(buf, mem, data, len)) {
             buf->loan_end = until;
         } else {
-            enum skua_err err = store(buf, mem, offset, data, len);
+            enum skua_err err = skua_recv_buf_store(buf, mem, offset, data, len);
             if (err != SKUA_OK) {
                 return err;
             }
         }
     }
-    if (offset != buf->end) {
-        return note_beyond(buf, mem, offset, until);
+    enum skua_err err = skua_recv_buf_note(buf, mem, offset, until);
+    if (err == SKUA_OK && buf->discarding && !has_gap(buf)) {
+        skua_recv_buf_beyond_free(buf, mem);
     }
-    note_in_order(buf, mem, until);
-    if (buf->discarding && !has_gap(buf)) {
-        beyond_free(buf, mem);
+    return err;
+}
+
+size_t skua_recv_buf_loans(const struct skua_recv_buf *buf, struct skua_piece *out, size_t max)
+{
+    size_t n = 0;
+    uint64_t at = buf->read;
+    for (const struct skua_loan_page *page = buf->loans; page != NULL; page = page->next) {
+        for (uint32_t i = page->begin; i < page->count && n < max; i++) {
+            const struct skua_vec *piece = &page->pieces[i];
+            out[n++] = (struct skua_piece){.offset = at, .data = piece->data, .len = piece->len};
+            at += piece->len;
+        }
     }
-    return SKUA_OK;
+    return n;
 }
 
 size_t skua_recv_buf_peek(const struct skua_recv_buf *buf, struct skua_vec *vec, size_t max)
@@ -335,8 +381,8 @@ size_t skua_recv_buf_peek(const struct skua_recv_buf *buf, struct skua_vec *vec,
         size_t skip = (size_t)(at % SKUA_STREAM_BLOCK);
         uint64_t room = buf->end - at;
         size_t len = room < SKUA_STREAM_BLOCK - skip ? (size_t)room : SKUA_STREAM_BLOCK - skip;
-        vec[n++] =
-            (struct skua_vec){.data = block_of(buf, at / SKUA_STREAM_BLOCK) + skip, .len = len};
+        vec[n++] = (struct skua_vec){
+            .data = skua_recv_buf_block(buf, at / SKUA_STREAM_BLOCK) + skip, .len = len};
         at += len;
     }
     return n;
@@ -345,20 +391,22 @@ size_t skua_recv_buf_peek(const struct skua_recv_buf *buf, struct skua_vec *vec,
 void skua_recv_buf_consume(struct skua_recv_buf *buf, struct skua_stream_mem *mem, uint64_t len)
 {
     SKUA_ASSERT(len <= skua_recv_buf_readable(buf));
-    (void)loan_consume(buf, mem, len);
+    if (buf->unordered) {
+        skua_recv_pieces_consume(buf, mem, len);
+        return;
+    }
+    (void)skua_recv_buf_loan_take(buf, mem, len);
     uint64_t first = buf->read / SKUA_STREAM_BLOCK;
     buf->read += len;
-    blocks_free(buf, mem, first, buf->read / SKUA_STREAM_BLOCK);
+    skua_recv_buf_blocks_free(buf, mem, first, buf->read / SKUA_STREAM_BLOCK);
     if (buf->read != buf->end || has_gap(buf)) {
         return;
     }
     /* Nothing left: no buffers. */
     first = buf->read / SKUA_STREAM_BLOCK;
-    blocks_free(buf, mem, first, first + buf->cap);
-    beyond_free(buf, mem);
-    if (buf->cap > RING_KEPT) {
-        ring_free(buf, mem);
-    }
+    skua_recv_buf_blocks_free(buf, mem, first, first + buf->cap);
+    skua_recv_buf_beyond_free(buf, mem);
+    skua_recv_buf_trim(buf, mem);
 }
 
 size_t skua_recv_buf_read(struct skua_recv_buf *buf, struct skua_stream_mem *mem, uint8_t *out,
@@ -388,12 +436,27 @@ enum skua_err skua_recv_buf_settle(struct skua_recv_buf *buf, struct skua_stream
     uint64_t at = buf->read;
     for (const struct skua_loan_page *page = buf->loans; page != NULL; page = page->next) {
         for (uint32_t i = page->begin; i < page->count && err == SKUA_OK; i++) {
-            err = store(buf, mem, at, page->pieces[i].data, page->pieces[i].len);
+            err = skua_recv_buf_store(buf, mem, at, page->pieces[i].data, page->pieces[i].len);
             at += page->pieces[i].len;
         }
     }
+    bool any = buf->loans != NULL;
     loan_drop(buf, mem);
+    if (any && buf->unordered && err == SKUA_OK) {
+        err = skua_recv_pieces_settled(buf, mem, buf->read, buf->loan_end);
+    }
     return err;
+}
+
+uint32_t skua_recv_buf_gaps(const struct skua_recv_buf *buf)
+{
+    uint32_t gaps = buf->beyond != NULL ? skua_rangeset_count(buf->beyond) : 0;
+    if (buf->unordered) {
+        const struct skua_recv_pieces *pieces =
+            SKUA_CONTAINER_OF(buf->beyond, struct skua_recv_pieces, beyond);
+        gaps += skua_rangeset_count(&pieces->fresh);
+    }
+    return gaps;
 }
 
 void skua_recv_buf_check(const struct skua_recv_buf *buf)
@@ -423,13 +486,17 @@ void skua_recv_buf_check(const struct skua_recv_buf *buf)
         SKUA_ASSERT(buf->blocks == 0 && buf->loans == NULL);
         return;
     }
+    if (buf->unordered) {
+        skua_recv_pieces_check(buf);
+        return;
+    }
     for (; at < buf->end; at += SKUA_STREAM_BLOCK - at % SKUA_STREAM_BLOCK) {
-        SKUA_ASSERT(block_of(buf, at / SKUA_STREAM_BLOCK) != NULL);
+        SKUA_ASSERT(skua_recv_buf_block(buf, at / SKUA_STREAM_BLOCK) != NULL);
     }
     uint32_t blocks = 0;
     uint64_t first = buf->read / SKUA_STREAM_BLOCK;
     for (uint64_t n = first; n < first + buf->cap; n++) {
-        blocks += block_of(buf, n) != NULL;
+        blocks += skua_recv_buf_block(buf, n) != NULL;
     }
     SKUA_ASSERT(blocks == buf->blocks);
     SKUA_ASSERT(buf->read != buf->end || has_gap(buf) || buf->blocks == 0);

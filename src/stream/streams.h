@@ -281,6 +281,11 @@ enum skua_err skua_streams_consume(struct skua_stream *stream, size_t len);
 /* SKUA_ENOMEM: nothing changed. */
 enum skua_err skua_streams_set_priority(struct skua_stream *stream, unsigned urgency,
                                         bool incremental);
+enum skua_err skua_streams_set_unordered(struct skua_stream *stream);
+enum skua_err skua_streams_read_piece(struct skua_stream *stream, void *out, size_t len,
+                                      uint64_t *offset, size_t *read);
+enum skua_err skua_streams_peek_pieces(struct skua_stream *stream, struct skua_piece *pieces,
+                                       size_t *count);
 enum skua_err skua_streams_send_message(struct skua_stream *stream, const void *data, size_t len);
 enum skua_err skua_streams_recv_message(struct skua_stream *stream, void *out, size_t cap,
                                         size_t *len);

@@ -40,6 +40,7 @@ void sim_app_free(struct sim_app *app)
             struct sim_stream *s = c->streams;
             c->streams = s->next;
             free(s->message_len);
+            free(s->seen);
             free(s);
         }
         sim_datagram_free(c);

@@ -29,6 +29,7 @@ struct sim_plan {
     uint64_t read_max;           /* bytes per read or consume */
     uint32_t lend, peek;         /* ppm per operation */
     uint32_t messages;           /* ppm of own streams that carry messages */
+    uint32_t unordered;          /* ppm of the others that are read as they arrive */
     uint32_t slow;               /* ppm of streams that are read slowly: `pause` between reads */
     uint32_t write_pause;        /* ppm per write */
     uint32_t prioritize;         /* ppm per write: the stream gets another priority */
@@ -84,7 +85,10 @@ struct sim_stream {
     /* receiving side */
     bool can_recv;
     uint64_t read;
-    uint64_t stop_at;    /* UINT64_MAX = read to the end */
+    uint64_t stop_at; /* UINT64_MAX = read to the end */
+    bool unordered;   /* then `read` counts what was read, wherever it belongs */
+    uint8_t *seen;    /* of each byte: it was read */
+    uint64_t seen_room;
     uint32_t taken;      /* messages read to their end */
     uint64_t part;       /* bytes read of the next one */
     uint64_t lengths_in; /* bytes of lengths of what was read */
@@ -183,6 +187,12 @@ void sim_stream_check(const struct sim_stream *stream, const uint8_t *data, size
 enum skua_err sim_message_send(struct sim_stream *stream, uint64_t left);
 /* Takes a message, or up to `len` bytes of one; both check them. */
 enum skua_err sim_message_take(struct sim_stream *stream, size_t len);
+
+/* --- between app_stream.c and app_unordered.c */
+/* The stream was opened or reported: may make it one. */
+void sim_unordered_begin(struct sim_stream *stream);
+/* Takes up to `len` bytes, and checks them. */
+enum skua_err sim_unordered_take(struct sim_stream *stream, size_t len);
 
 /* --- between app.c and app_datagram.c */
 void sim_datagram_arm(struct sim_conn *conn);   /* before it connects, or is accepted */

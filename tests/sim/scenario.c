@@ -156,6 +156,7 @@ static struct sim_plan draw_plan(struct scenario *s, uint64_t budget)
         .lend = maybe(rng, 500000, 10000, SIM_CERTAIN),
         .peek = maybe(rng, 600000, 10000, SIM_CERTAIN),
         .messages = maybe(rng, 400000, 50000, SIM_CERTAIN),
+        .unordered = maybe(rng, 300000, 50000, SIM_CERTAIN),
         .slow = maybe(rng, 200000, 50000, SIM_CERTAIN),
         .write_pause = maybe(rng, 200000, 10000, 500000),
         .pause = sim_rng_log(rng, SKUA_USEC, 20 * SKUA_MSEC),

@@ -6,6 +6,7 @@ if(NOT TARGET skua_simulator)
     ${dir}/app_datagram.c
     ${dir}/app_message.c
     ${dir}/app_stream.c
+    ${dir}/app_unordered.c
     ${dir}/flood.c
     ${dir}/heap.c
     ${dir}/link.c

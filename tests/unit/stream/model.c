@@ -53,8 +53,9 @@ struct recv_model {
     struct memory m;
     struct skua_recv_buf buf;
     bool has[SPACE];
+    bool taken[SPACE]; /* unordered: was handed out */
     uint64_t read, end, arrived;
-    bool discarding;
+    bool discarding, unordered;
     uint8_t *loans[LOANS];
     size_t loan_lens[LOANS];
     size_t loan_count;
@@ -132,6 +133,74 @@ static void recv_take(struct recv_model *r, struct pair_source *source)
     r->read += taken;
 }
 
+/* --- unordered --- */
+
+static void recv_set_unordered(struct recv_model *r)
+{
+    if (!r->discarding && !r->unordered) {
+        CHECK(skua_recv_buf_set_unordered(&r->buf, &r->m.mem) == SKUA_OK);
+        memset(r->taken, true, r->read);
+        r->unordered = true;
+    }
+}
+
+/* The lowest byte from `at` on that is there and was not taken; SPACE where there is none. */
+static uint64_t next_fresh(const struct recv_model *r, uint64_t at)
+{
+    while (at < SPACE && (!r->has[at] || r->taken[at])) {
+        at++;
+    }
+    return at;
+}
+
+static uint64_t count_fresh(const struct recv_model *r)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < SPACE; i++) {
+        n += r->has[i] && !r->taken[i];
+    }
+    return n;
+}
+
+static void recv_take_pieces(struct recv_model *r, struct pair_source *source)
+{
+    struct skua_piece pieces[8];
+    size_t max = 1 + pair_pick(source, 8);
+    size_t count = skua_recv_pieces_peek(&r->buf, pieces, max);
+    uint64_t at = 0;
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        CHECK(pieces[i].len != 0);
+        for (size_t k = 0; k < pieces[i].len; k++) {
+            at = next_fresh(r, at);
+            CHECK(pieces[i].offset + k == at && pieces[i].data[k] == byte_at(at));
+            at++;
+        }
+        total += pieces[i].len;
+    }
+    CHECK(count == max || next_fresh(r, at) == SPACE);
+    uint64_t taken = pair_pick(source, (uint32_t)total + 1);
+    skua_recv_buf_consume(&r->buf, &r->m.mem, taken);
+    for (at = 0; taken != 0; taken--) {
+        at = next_fresh(r, at);
+        r->taken[at] = true;
+    }
+}
+
+/* What the buffer says of itself. */
+static void recv_check(const struct recv_model *r)
+{
+    skua_recv_buf_check(&r->buf);
+    CHECK(r->buf.end == r->end && r->buf.arrived == r->arrived);
+    uint64_t readable = r->unordered ? count_fresh(r) : r->end - r->read;
+    CHECK(skua_recv_buf_readable(&r->buf) == (r->discarding ? 0 : readable));
+    if (r->unordered && !r->discarding) {
+        CHECK(r->buf.read == next_fresh(r, 0) || r->buf.read == r->end);
+        CHECK(skua_recv_pieces_taken(&r->buf, UINT64_MAX) == r->arrived - readable);
+        CHECK(skua_recv_pieces_taken(&r->buf, 0) == r->buf.read);
+    }
+}
+
 void model_recv(struct pair_source source, unsigned steps)
 {
     struct recv_model *r = calloc(1, sizeof *r);
@@ -142,6 +211,8 @@ void model_recv(struct pair_source source, unsigned steps)
         uint32_t what = pair_pick(&source, 64);
         if (what < 36) {
             recv_put(r, &source);
+        } else if (what < 58 && r->unordered && !r->discarding) {
+            recv_take_pieces(r, &source);
         } else if (what < 58) {
             recv_take(r, &source);
         } else if (what < 63) {
@@ -149,10 +220,10 @@ void model_recv(struct pair_source source, unsigned steps)
         } else if (pair_pick(&source, 8) == 0) {
             skua_recv_buf_discard(&r->buf, &r->m.mem);
             r->discarding = true;
+        } else if (pair_pick(&source, 2) == 0) {
+            recv_set_unordered(r);
         }
-        skua_recv_buf_check(&r->buf);
-        CHECK(r->buf.end == r->end && r->buf.arrived == r->arrived);
-        CHECK(skua_recv_buf_readable(&r->buf) == (r->discarding ? 0 : r->end - r->read));
+        recv_check(r);
         if (r->read == SPACE || r->end == SPACE) {
             break;
         }

@@ -42,6 +42,7 @@ struct app {
     uint64_t wrote, read; /* of a message stream, without the lengths */
     uint64_t messages_out, messages_in;
     uint64_t part; /* bytes read of the message at hand */
+    bool unordered;
     bool finished, reset, stop_seen, saw_end, saw_reset, stopped;
     bool confirm, answered; /* CONSUMED or DISCARDED is to come; it has */
     struct lent *lent;
@@ -384,6 +385,60 @@ static void do_peek(struct pair *p, unsigned me, struct app *app)
     p->summary->bytes_read += total;
 }
 
+/* Of an unordered stream: pieces, wherever they belong. */
+static void do_pieces(struct pair *p, unsigned me, struct app *app)
+{
+    uint8_t bytes[5000];
+    struct skua_piece pieces[6];
+    size_t count = 1;
+    enum skua_err err;
+    size_t total = 0;
+    if (pick(p, 2) == 0) {
+        pieces[0].data = bytes;
+        err = skua_streams_read_piece(app->stream, bytes, 1 + pick(p, sizeof bytes),
+                                      &pieces[0].offset, &pieces[0].len);
+        total = pieces[0].len;
+    } else {
+        count = 1 + pick(p, 6);
+        err = skua_streams_peek_pieces(app->stream, pieces, &count);
+        for (size_t i = 0; err == SKUA_OK && i < count; i++) {
+            total += pieces[i].len;
+        }
+        total = p->healing ? total : pick(p, (uint32_t)total + 1);
+        CHECK(err != SKUA_OK || skua_streams_consume(app->stream, 0) == SKUA_OK);
+    }
+    if (err != SKUA_OK) {
+        note_end(p, me, app, err);
+        return;
+    }
+    uint64_t left = total;
+    for (size_t i = 0; i < count && left != 0; i++) {
+        size_t n = pieces[i].len < left ? pieces[i].len : (size_t)left;
+        p->summary->unordered += pieces[i].offset != app->read;
+        for (size_t k = 0; k < n; k++) {
+            CHECK(pieces[i].data[k] == byte_of(app->id, 1 - me, pieces[i].offset + k));
+        }
+        left -= n;
+    }
+    app->read += total;
+    p->summary->bytes_read += total;
+    if (pieces[0].data != bytes) {
+        CHECK(skua_streams_consume(app->stream, total) == SKUA_OK);
+    }
+}
+
+/* In order, or as it was arranged. */
+static void do_any_read(struct pair *p, unsigned me, struct app *app)
+{
+    if (app->unordered) {
+        do_pieces(p, me, app);
+    } else if (pick(p, 2) == 0) {
+        do_read(p, me, app);
+    } else {
+        do_peek(p, me, app);
+    }
+}
+
 static void do_close(struct pair *p, unsigned me, struct app *app)
 {
     (void)p;
@@ -427,10 +482,12 @@ static void act(struct pair *p, unsigned me, struct app *app)
         do_write(p, me, app);
     } else if (what < 28) {
         do_lend(p, me, app);
-    } else if (what < 42) {
-        do_read(p, me, app);
+    } else if (what < 53) {
+        do_any_read(p, me, app);
     } else if (what < 54) {
-        do_peek(p, me, app);
+        enum skua_err err = skua_streams_set_unordered(app->stream);
+        CHECK(err == SKUA_OK || err == SKUA_ESTATE || err == SKUA_ERESET || err == SKUA_ENOMEM);
+        app->unordered = app->unordered || ok(p, err);
     } else if (what < 56 || (app->wrote >= app->target && what < 60)) {
         do_finish(p, app);
     } else if (what == 60) {
@@ -479,7 +536,7 @@ static void wind_up(struct pair *p, unsigned me, struct app *app)
         if (is_message(app->id)) {
             do_receive(p, me, app);
         } else {
-            do_read(p, me, app);
+            do_any_read(p, me, app);
         }
     }
     bool read_all = !receives || app->saw_end || app->saw_reset || app->stopped;
@@ -496,7 +553,8 @@ static void note_answer(struct pair *p, unsigned me, struct app *app, enum skua_
     uint64_t offset = app->stream->send.code;
     CHECK(app->confirm && !app->answered && !app->stream->send.given_up && app->lent == NULL);
     CHECK((type == SKUA_EVENT_CONSUMED) == (offset == app->stream->send.buf.end));
-    CHECK(is_message(app->id) || (reader == NULL ? offset == 0 : offset == reader->read));
+    bool in_order = !is_message(app->id) && (reader == NULL || !reader->unordered);
+    CHECK(!in_order || (reader == NULL ? offset == 0 : offset == reader->read));
     CHECK(reader == NULL || reader->saw_end || reader->stopped || reader->stream == NULL);
     app->answered = true;
     p->summary->consumed += type == SKUA_EVENT_CONSUMED;

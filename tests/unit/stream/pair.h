@@ -35,6 +35,7 @@ struct pair_summary {
     uint64_t bytes_read, streams, resets, stops, stale, lost_packets, spurious, blocked, borrowed;
     uint64_t priorities, gathered, consumed, discarded;
     uint64_t messages, pieces; /* received whole; in pieces */
+    uint64_t unordered;        /* pieces read out of order */
     uint64_t allocations;
     bool ran_out; /* the failing allocation ended the run early */
 };

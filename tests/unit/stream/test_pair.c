@@ -22,6 +22,7 @@ static void add(struct pair_summary *sum, const struct pair_summary *one)
     sum->pieces += one->pieces;
     sum->consumed += one->consumed;
     sum->discarded += one->discarded;
+    sum->unordered += one->unordered;
 }
 
 static void everything_ends(void **state)
@@ -56,6 +57,7 @@ static void everything_ends(void **state)
     assert_true(sum.pieces > 5 * RUNS);
     assert_true(sum.consumed > RUNS);
     assert_true(sum.discarded > RUNS / 4);
+    assert_true(sum.unordered > RUNS);
 }
 
 static void every_allocation_fails(void **state)
