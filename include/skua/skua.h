@@ -229,8 +229,12 @@ struct skua_conn_config {
     skua_time keepalive_intvl_ns; /* between probes; 0 = 10 s */
     uint32_t keepalive_probes;    /* unanswered probes that end it; 0 = 5 */
     uint32_t syn_retries;         /* repeats of a SYN or SYN_ACK; 0 = 5 */
-    uint64_t max_recv_window;     /* most unread bytes the peer may send, all streams; 0 = 64 MiB */
-    uint64_t max_stream_window;   /* the same for one stream; 0 = 32 MiB */
+    uint64_t max_recv_window;     /* most unread bytes the peer may send, all streams; 0 = 64 MiB.
+                                     Windows start at 384 KiB and 256 KiB and grow for readers that
+                                     are fast; that of the connection also where bytes are left
+                                     unread on several streams, so that others still get some */
+    uint64_t max_stream_window;   /* the same for one stream, at most 3/4 of max_recv_window; 0 = 32
+                                     MiB */
     uint64_t max_send_buffer;     /* most that one stream keeps of written bytes; the limit starts
                                      lower and grows with cwnd; 0 = 32 MiB */
     uint32_t max_streams_bidi;    /* bidirectional streams the peer may have open; 0 = 1,024 */

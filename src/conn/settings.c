@@ -54,6 +54,9 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .ik = c->ik,
         .rendezvous = c->rendezvous,
     };
+    /* One stream that nobody reads must leave some of the connection's window to the others. */
+    uint64_t most = out->max_recv_window - out->max_recv_window / 4;
+    out->max_stream_window = out->max_stream_window < most ? out->max_stream_window : most;
     if (c->server_key != NULL) {
         out->has_server_key = true;
         out->server_key = *c->server_key;

@@ -19,7 +19,7 @@ struct skua_settings {
     skua_time close_timeout_ns;     /* from skua_conn_close to giving up; SKUA_NEVER = off */
     skua_time fin_wait2_timeout_ns; /* in FIN_WAIT_2 after skua_conn_close; SKUA_NEVER = off */
     uint64_t max_recv_window;       /* bytes, whole connection */
-    uint64_t max_stream_window;     /* bytes, one stream */
+    uint64_t max_stream_window;     /* bytes, one stream; at most 3/4 of max_recv_window */
     uint64_t max_send_buffer;       /* bytes, one stream */
     uint32_t max_streams_bidi;      /* open at a time, peer's */
     uint32_t max_streams_uni;       /* open at a time, peer's */

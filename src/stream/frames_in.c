@@ -228,7 +228,8 @@ enum skua_code skua_streams_on_max_streams(struct skua_streams *streams, unsigne
 
 enum skua_code skua_streams_on_data_blocked(struct skua_streams *streams, uint64_t limit)
 {
-    if (skua_window_answers(&streams->window, limit)) {
+    streams->pressed = limit == streams->window.announced && skua_streams_is_pressed(streams);
+    if (streams->pressed || skua_window_answers(&streams->window, limit)) {
         skua_streams_mark(streams, SKUA_STREAMS_SENDS_MAX_DATA);
     }
     return SKUA_CODE_NO_ERROR;

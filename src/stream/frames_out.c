@@ -55,6 +55,21 @@ static uint64_t announce_streams(struct skua_stream_kind *kind)
     return kind->peer_limit;
 }
 
+/* The connection's new limit. Where its credit was used up by what lies unread now, and the
+ * application has been told of all that, it leaves it there on purpose: so that these streams do
+ * not keep all others from getting anything, the window is doubled. (A single stream's window is
+ * narrower than the connection's.) An application that does not even ask for events gets no more.
+ */
+static uint64_t announce_data(struct fill *f)
+{
+    struct skua_streams *s = f->streams;
+    if (s->pressed && skua_streams_is_pressed(s) && skua_list_empty(&s->events)) {
+        skua_window_widen(&s->window, s->window.size * 2);
+    }
+    s->pressed = false;
+    return skua_window_announce(&s->window, 0, f->rtt_ns, f->now);
+}
+
 /* The connection's frame for one bit of enum skua_streams_control. */
 static void put_control(struct fill *f, enum skua_streams_control control)
 {
@@ -63,7 +78,7 @@ static void put_control(struct fill *f, enum skua_streams_control control)
     struct skua_stream_kind *uni = &s->kinds[SKUA_STREAM_UNI];
     switch (control) {
     case SKUA_STREAMS_SENDS_MAX_DATA:
-        put_value(f, SKUA_FRAME_MAX_DATA, skua_window_announce(&s->window, 0, f->rtt_ns, f->now));
+        put_value(f, SKUA_FRAME_MAX_DATA, announce_data(f));
         break;
     case SKUA_STREAMS_SENDS_MAX_BIDI:
         put_value(f, SKUA_FRAME_MAX_STREAMS_BIDI, announce_streams(bidi));

@@ -78,6 +78,13 @@ bool skua_streams_wait(const struct skua_streams *streams, unsigned uni);
 /* The limit of streams that could be announced to the peer. */
 uint64_t skua_stream_kind_limit(const struct skua_stream_kind *kind);
 
+/* Is most of the window that we grant for the connection used by what lies unread? */
+static inline bool skua_streams_is_pressed(const struct skua_streams *streams)
+{
+    const struct skua_window *window = &streams->window;
+    return streams->received - window->consumed >= window->size - window->size / 4;
+}
+
 /* --- sides.c: transitions of a stream's two sides --- */
 
 /* To be called after any change of what a stream has to send. */

@@ -112,17 +112,18 @@ struct skua_streams {
     struct skua_message_state *messages; /* from the first message stream on; NULL before */
     uint32_t count;                      /* living streams */
     bool is_server;
-    bool peer_known;                /* the peer's limits are known */
-    bool finishing;                 /* skua_streams_finish_all was called */
-    bool discarding;                /* skua_streams_discard_all was called */
-    bool blocked_said;              /* DATA_BLOCKED for the present limit was sent */
-    bool streams_event;             /* STREAMS is to be reported */
-    bool peer_declared;             /* the peer's FIN has come */
-    bool peer_complete;             /* ... and everything that it counts */
-    bool failed;                    /* memory ran out where a fate could not be noted */
-    bool cut;                       /* the peer ended a stream inside a message */
-    uint8_t sends;                  /* bits of enum skua_streams_control */
-    uint32_t max_message;           /* longest message to be held until it is whole */
+    bool peer_known;      /* the peer's limits are known */
+    bool finishing;       /* skua_streams_finish_all was called */
+    bool discarding;      /* skua_streams_discard_all was called */
+    bool blocked_said;    /* DATA_BLOCKED for the present limit was sent */
+    bool streams_event;   /* STREAMS is to be reported */
+    bool peer_declared;   /* the peer's FIN has come */
+    bool peer_complete;   /* ... and everything that it counts */
+    bool failed;          /* memory ran out where a fate could not be noted */
+    bool cut;             /* the peer ended a stream inside a message */
+    bool pressed;         /* the peer's credit was used up by what lies unread: see announce_data */
+    uint8_t sends;        /* bits of enum skua_streams_control */
+    uint32_t max_message; /* longest message to be held until it is whole */
     uint32_t initial_stream_window; /* ours, per stream */
     uint64_t max_stream_window;     /* the same, at most */
     uint64_t peer_initial[3];  /* the peer's first credit: its bidi, our bidi, our uni streams */

@@ -230,12 +230,12 @@ SCENARIO(connect_after_the_second_accept_after_the_third)
     expect_at(server, SKUA_EVENT_INCOMING, MS(30));
 }
 
-enum { UNACCEPTED_WINDOW = 65536, UNACCEPTED_BYTES = 200000 };
+enum { UNACCEPTED_WINDOW = 65536, UNACCEPTED_BYTES = 200000 }; /* of the one stream */
 
 SCENARIO(established_without_accept)
 {
     struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
-    listen.conn.max_recv_window = UNACCEPTED_WINDOW;
+    listen.conn.max_recv_window = 2 * UNACCEPTED_WINDOW;
     listen.conn.max_stream_window = UNACCEPTED_WINDOW;
     server->accepts = false;
     app_listen_with(&listen);

@@ -186,3 +186,233 @@ SCENARIO(acknowledged_and_never_read)
     expect_closed(client, SKUA_ECONNRESET);
     expect(client->events[SKUA_EVENT_CONSUMED] == 0 && client->events[SKUA_EVENT_DELIVERED] == 0);
 }
+
+/* --- 35, 36, 37: readers --- */
+
+enum { WINDOW = 4000 }; /* of a stream, where a ladder is to be short */
+
+/* A server that reads only when told to, and takes little in advance. */
+static void establish_narrow(void)
+{
+    struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+    listen.conn.max_recv_window = 3 * WINDOW;
+    listen.conn.max_stream_window = WINDOW;
+    server->drains = false;
+    app_listen_with(&listen);
+    app_connect();
+    run_to(MS(100));
+    exchange_pings();
+}
+
+SCENARIO(slow_receiver_closes_the_window)
+{
+    establish_narrow();
+    app_send(client, SKUA_STREAM_UNI, 3 * WINDOW);
+    run_for(SEC(1));
+    struct skua_conn_stats stats;
+    side_stats(client, &stats);
+    expect(stats.stream_bytes_sent == WINDOW); /* as far as it was allowed, and no further */
+    expect(stats.packets_lost == 0);
+    side_stats(server, &stats);
+    expect(stats.recv_buffered == WINDOW);
+    app_read(server); /* opens it again */
+    run_for(MS(500));
+    expect(server->received == WINDOW);
+    app_read(server);
+    run_for(MS(500));
+    app_read(server);
+    expect(server->received == 3 * WINDOW && server->eof);
+    side_stats(client, &stats);
+    expect(stats.packets_lost == 0 && stats.stream_bytes_retransmitted == 0);
+}
+
+/* With windows of any size: what is sent and not read is bounded by them, however long it lasts. */
+SCENARIO(slow_receiver_bounds_memory)
+{
+    server->drains = false;
+    app_establish();
+    app_send(client, SKUA_STREAM_UNI, 4 << 20);
+    run_for(SEC(60));
+    struct skua_conn_stats stats;
+    side_stats(server, &stats);
+    expect(stats.recv_buffered == 256 << 10 && stats.memory < (300 << 10));
+    server->drains = true;
+    app_read(server);
+    run_until(SEC(20), server->eof);
+    expect(server->received == 4 << 20);
+    side_stats(client, &stats);
+    expect(stats.stream_bytes_sent == 4 << 20);
+}
+
+/* The update is a frame that asks for an acknowledgement: lost, it is sent again. */
+SCENARIO(window_update_lost)
+{
+    establish_narrow();
+    app_send(client, SKUA_STREAM_UNI, 2 * WINDOW);
+    run_for(SEC(1));
+    net_drop(server, WITH(MAX_STREAM_DATA), 1);
+    app_read(server);
+    run_for(SEC(1));
+    app_read(server);
+    expect(server->received == 2 * WINDOW && server->eof);
+}
+
+/* All updates are lost for a while, and the blocked side's questions as well: it goes on asking. */
+SCENARIO(window_updates_lost_for_a_while)
+{
+    establish_narrow();
+    app_send(client, SKUA_STREAM_UNI, 2 * WINDOW);
+    run_for(SEC(1));
+    unsigned asked = sent(client, WITH(STREAM_DATA_BLOCKED));
+    expect(asked >= 3); /* at once, then on a timer, less and less often */
+    net_cut(server);
+    app_read(server);
+    run_for(SEC(20));
+    expect(sent(client, WITH(STREAM_DATA_BLOCKED)) >= asked + 2);
+    expect(server->received == WINDOW);
+    net_mend(server);
+    run_for(SEC(10));
+    app_read(server);
+    expect(server->received == 2 * WINDOW && server->eof);
+}
+
+/* A byte at a time: credit comes in quarters of the window, and packets are full. */
+SCENARIO(many_tiny_reads)
+{
+    establish_narrow();
+    app_send(client, SKUA_STREAM_UNI, 3 * WINDOW);
+    run_for(SEC(1));
+    note(server, "read() of one byte, 8000 times");
+    for (unsigned i = 0; i < 2 * WINDOW; i++) {
+        uint8_t byte;
+        size_t n;
+        expect(skua_stream_read(server->host->ep, server->stream, &byte, 1, &n) == SKUA_OK);
+        side_kick(server);
+        run_for(SKUA_MSEC);
+    }
+    run_for(SEC(1));
+    expect(sent(server, WITH(MAX_STREAM_DATA)) <= 2 * 4);
+    expect(sent(client, WITH(STREAM)) <= 2 * (3 * WINDOW / 1000 + 1));
+    for (unsigned i = 1; i < sent(client, WITH(STREAM)); i++) {
+        expect(frame_of(packet(client, WITH(STREAM), i), STREAM)->c >= 300);
+    }
+}
+
+/* --- 42: head-of-line blocking --- */
+
+static skua_stream open_stream(struct side *s)
+{
+    s->stream = 0;
+    s->to_write = s->written = 0;
+    s->finished = s->finishes = false;
+    app_write(s, 100);
+    run_for(MS(100)); /* until the other side knows it: its `stream` */
+    return s->stream;
+}
+
+static uint64_t readable(struct side *s, skua_stream stream)
+{
+    struct skua_stream_info info;
+    expect(skua_stream_info(s->host->ep, stream, &info) == SKUA_OK);
+    return info.readable;
+}
+
+SCENARIO(loss_on_one_stream_delays_no_other)
+{
+    app_establish();
+    exchange_pings();
+    server->drains = false;
+    skua_stream at_client[3], at_server[3];
+    for (unsigned i = 0; i < 3; i++) {
+        at_client[i] = open_stream(client);
+        at_server[i] = server->stream;
+    }
+    net_drop(client, WITH(STREAM), 1);
+    skua_time start = elapsed();
+    for (unsigned i = 0; i < 3; i++) {
+        client->stream = at_client[i];
+        client->written = client->to_write = 100;
+        app_write(client, 1000);
+        run_for(MS(1));
+    }
+    run_to(start + MS(13));
+    expect(readable(server, at_server[0]) == 100); /* lost: it waits for its repair */
+    expect(readable(server, at_server[1]) == 1100);
+    expect(readable(server, at_server[2]) == 1100);
+    run_for(MS(200));
+    expect(readable(server, at_server[0]) == 1100);
+}
+
+/* --- 43: one stream's window against another's --- */
+
+/* Opens a stream and lends it a megabyte. */
+static void pour(struct side *s)
+{
+    static uint8_t bytes[1 << 20];
+    skua_stream stream;
+    note(s, "lend(%zu)", sizeof bytes);
+    expect(skua_stream_open(s->host->ep, s->conn, SKUA_STREAM_UNI, &stream) == SKUA_OK);
+    expect(skua_stream_lend(s->host->ep, stream, bytes, sizeof bytes) == SKUA_OK);
+    side_kick(s);
+}
+
+/* Three streams that nobody reads could fill the connection's window of 384 KiB, and more than
+ * that. A fourth one gets through, at once and a megabyte later. */
+SCENARIO(unread_streams_do_not_starve_the_rest)
+{
+    app_establish();
+    server->drains = false;
+    for (unsigned i = 0; i < 3; i++) {
+        pour(client);
+    }
+    run_for(SEC(2));
+    struct skua_conn_stats stats;
+    side_stats(server, &stats);
+    expect(stats.recv_buffered == 3 * (256 << 10)); /* each as far as its own window goes */
+    expect(sent(client, WITH(DATA_BLOCKED)) >= 1);  /* in the way of the connection's */
+    app_send(client, SKUA_STREAM_UNI, 1 << 20);
+    run_for(MS(60)); /* the first bytes, or the question for credit and its answer */
+    uint64_t before = server->received;
+    server->drains = true;
+    app_read(server);
+    expect(server->received > before);
+    run_until(SEC(30), server->eof);
+    expect(server->received == 1 << 20);
+    side_stats(server, &stats);
+    expect(stats.recv_buffered == 3 * (256 << 10) && stats.memory < (1100 << 10));
+}
+
+/* The same where both windows are as narrow as each other: the stream's is kept narrower. */
+SCENARIO(one_unread_stream_leaves_the_others_some)
+{
+    struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+    listen.conn.max_recv_window = listen.conn.max_stream_window = WINDOW;
+    server->drains = false;
+    app_listen_with(&listen);
+    app_connect();
+    run_to(MS(100));
+    app_send(client, SKUA_STREAM_UNI, 2 * WINDOW);
+    run_for(SEC(1));
+    app_send(client, SKUA_STREAM_UNI, 10 * WINDOW);
+    run_for(MS(30));
+    server->drains = true;
+    app_read(server);
+    run_until(SEC(30), server->eof);
+    expect(server->received == 10 * WINDOW);
+}
+
+/* What the application has not even been told of gets the first window, and no more. */
+SCENARIO(nobody_accepts_and_nothing_grows)
+{
+    server->accepts = false;
+    app_listen();
+    app_connect();
+    run_for(MS(100));
+    for (unsigned i = 0; i < 3; i++) {
+        pour(client);
+    }
+    run_for(SEC(20));
+    struct skua_conn_stats stats;
+    side_stats(server, &stats);
+    expect(stats.recv_buffered == 384 << 10);
+}

@@ -165,6 +165,101 @@ static void the_connection_is_wider_than_its_widest_stream(void **state)
 }
 
 /* Field note 3.4: whatever ends a stream, the connection's credit comes back. */
+/* A sender that uses up what it may: `bytes` on a stream of its own. */
+static struct skua_stream *fill(struct table *t, uint64_t index, size_t bytes)
+{
+    assert_int_equal(table_data(t, SERVER_UNI(index), 0, bytes, false), SKUA_CODE_NO_ERROR);
+    return peer_stream(t);
+}
+
+static void poll_all(struct table *t)
+{
+    struct skua_stream *stream;
+    while (table_event(t, &stream) != SKUA_EVENT_NONE) {
+    }
+}
+
+/* Behaviour 43: two streams that nobody reads fill the connection's window. A third one still gets
+ * through, and so do those that come later, up to what the application allows. */
+static void unread_streams_leave_credit_to_others(void **state)
+{
+    struct table *t = *state;
+    struct skua_streams *s = &t->streams;
+    (void)fill(t, 0, 1000);
+    (void)fill(t, 1, 1000);
+    (void)fill(t, 2, 500);
+    poll_all(t);
+    assert_int_equal(table_data(t, SERVER_UNI(3), 0, 1, false), SKUA_CODE_FLOW_CONTROL);
+    poll_all(t);
+    assert_int_equal(skua_streams_on_data_blocked(s, 2500), SKUA_CODE_NO_ERROR);
+    assert_int_equal(table_send(t, TABLE_PACKET), 1);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 5000);
+    assert_int_equal(table_data(t, SERVER_UNI(3), 0, 1000, false), SKUA_CODE_NO_ERROR);
+    poll_all(t);
+    /* There is credit left: nothing more for now, whatever it says. */
+    assert_int_equal(skua_streams_on_data_blocked(s, 5000), SKUA_CODE_NO_ERROR);
+    assert_int_equal(skua_streams_on_data_blocked(s, 2500), SKUA_CODE_NO_ERROR);
+    assert_int_equal(table_send(t, TABLE_PACKET), 1);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 5000);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(table_data(t, SERVER_BIDI(i), 0, i < 1 ? 1000 : 500, false),
+                         SKUA_CODE_NO_ERROR);
+    }
+    poll_all(t);
+    assert_int_equal(skua_streams_on_data_blocked(s, 5000), SKUA_CODE_NO_ERROR);
+    (void)table_send(t, TABLE_PACKET);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 10000);
+    skua_streams_check(s);
+}
+
+/* Nothing is known of an application that asks for no events: it gets no more. */
+static void what_nobody_asked_for_widens_nothing(void **state)
+{
+    struct table *t = *state;
+    struct skua_stream *stream;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(table_data(t, SERVER_UNI(i), 0, i < 2 ? 1000 : 500, false),
+                         SKUA_CODE_NO_ERROR);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(skua_streams_on_data_blocked(&t->streams, 2500), SKUA_CODE_NO_ERROR);
+        (void)table_send(t, TABLE_PACKET);
+        assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 2500);
+        assert_int_not_equal(table_event(t, &stream), SKUA_EVENT_NONE);
+    }
+    /* Asked in one batch with the last bytes, answered behind the application's turn. */
+    assert_int_equal(skua_streams_on_data_blocked(&t->streams, 2500), SKUA_CODE_NO_ERROR);
+    assert_int_equal(table_event(t, &stream), SKUA_EVENT_NONE);
+    (void)table_send(t, TABLE_PACKET);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 5000);
+}
+
+/* However much lies unread, never more than the application allows. */
+static void unread_streams_have_a_bound(void **state)
+{
+    (void)state;
+    struct table *t = table_new();
+    struct skua_streams *s = &t->streams;
+    struct skua_streams_config config = table_config(t);
+    config.max_data_window = 4000;
+    skua_streams_init(s, &config);
+    (void)fill(t, 0, 1000);
+    (void)fill(t, 1, 1000);
+    (void)fill(t, 2, 500);
+    poll_all(t);
+    assert_int_equal(skua_streams_on_data_blocked(s, 2500), SKUA_CODE_NO_ERROR);
+    (void)table_send(t, TABLE_PACKET);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 4000);
+    (void)fill(t, 3, 1000);
+    assert_int_equal(table_data(t, SERVER_UNI(2), 500, 500, false), SKUA_CODE_NO_ERROR);
+    poll_all(t);
+    assert_int_equal(skua_streams_on_data_blocked(s, 4000), SKUA_CODE_NO_ERROR);
+    (void)table_send(t, TABLE_PACKET);
+    assert_int_equal(table_sent(t, SKUA_FRAME_MAX_DATA)->max, 4000);
+    void *again = t;
+    assert_int_equal(table_teardown(&again), 0);
+}
+
 static void every_end_returns_credit(void **state)
 {
     struct table *t = *state;
@@ -346,6 +441,9 @@ int main(void)
         cmocka_unit_test(windows_grow_to_bandwidth_times_delay),
         cmocka_unit_test(windows_of_slow_readers_do_not_grow),
         table_test(the_connection_is_wider_than_its_widest_stream),
+        table_test(unread_streams_leave_credit_to_others),
+        table_test(what_nobody_asked_for_widens_nothing),
+        table_test(unread_streams_have_a_bound),
         table_test(every_end_returns_credit),
         table_test(streams_are_given_back_when_gone),
         table_test(a_peer_that_waits_gets_single_streams),
