@@ -76,6 +76,9 @@ static void put_frame(struct text *t, const struct wire_frame *f)
     case CONFIRM_READ:
         put(t, "%s %llu: %llu", name, a, b);
         break;
+    case DATAGRAM:
+        put(t, "%s (%llu)", name, a);
+        break;
     case FIN:
         put(t, "%s %llu+%llu:%llu", name, a, b, c);
         break;
