@@ -464,11 +464,12 @@ SKUA_API enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn
  * then FIN is sent. The peer may go on sending. Idempotent. */
 SKUA_API enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn conn);
 /* Orderly end: shutdown, and unread and later bytes are thrown away; the peer is asked to stop
- * sending them (STOPPED with code 0). Nothing that was written is given up: CLOSED follows when the
- * peer has shut down as well, or after close_timeout_ns, which a reader that does not read cannot
- * hold off, or fin_wait2_timeout_ns; with SKUA_OK where everything written has arrived, else
- * SKUA_ETIMEDOUT. In the last two cases a RST tells the peer. In SYN_SENT it follows at once, with
- * SKUA_EABORTED, and the server is told to forget the attempt. Idempotent. */
+ * sending them (STOPPED with code 0). Nothing that was written is given up. CLOSED follows when the
+ * peer has shut down as well; after close_timeout_ns, which a reader that does not read cannot hold
+ * off, or fin_wait2_timeout_ns, with a RST for the peer; or when the peer falls silent. It has
+ * SKUA_OK where everything written has arrived, else SKUA_ETIMEDOUT, or what the silence is called.
+ * In SYN_SENT it follows at once, with SKUA_EABORTED, and the server is told to forget the attempt.
+ * Idempotent. */
 SKUA_API enum skua_err skua_conn_close(struct skua_endpoint *ep, skua_conn conn);
 /* Ends at once with a RST (TCP's linger 0). The handle is stale afterwards and no event follows.
  * `code` (below 2^62) is the application's; `reason` may be NULL, at most 256 bytes of it are sent.

@@ -151,12 +151,24 @@ void skua_close_on_rst(struct skua_connection *c, const struct skua_frame *f, sk
     skua_conn_transition(c, SKUA_ON_ABORT, now);
 }
 
-/* In LAST_ACK and CLOSING the peer owes us nothing but its word that all has arrived, and its
- * acknowledgements have given that. */
-static bool is_reset_no_loss(const struct skua_connection *c)
+/* Has all that we wrote arrived? FIN_ACK says so; acknowledgements of every byte and of each
+ * stream's end do as well. */
+static bool has_all_arrived(const struct skua_connection *c)
+{
+    return c->close.fin_acked || (c->close.fin_sent && skua_streams_all_sent_acked(&c->streams));
+}
+
+/* In LAST_ACK and CLOSING the peer owes us nothing but its word that all has arrived. */
+static bool owes_nothing_else(const struct skua_connection *c)
 {
     return (c->state == SKUA_STATE_LAST_ACK || c->state == SKUA_STATE_CLOSING) &&
-           c->close.fin_sent && skua_streams_all_sent_acked(&c->streams);
+           has_all_arrived(c);
+}
+
+void skua_close_on_silence(struct skua_connection *c, enum skua_err error, skua_time now)
+{
+    bool harmless = owes_nothing_else(c) || (c->close.released && has_all_arrived(c));
+    skua_close_now(c, harmless ? SKUA_OK : error, SKUA_CODE_NO_ERROR, now);
 }
 
 bool skua_connection_reset(struct skua_connection *c, const struct skua_path *path,
@@ -166,7 +178,7 @@ bool skua_connection_reset(struct skua_connection *c, const struct skua_path *pa
         !skua_reset_token_equal(token, c->ids.token)) {
         return false;
     }
-    bool harmless = is_reset_no_loss(c);
+    bool harmless = owes_nothing_else(c);
     c->close.remote = !harmless;
     skua_close_now(c, harmless ? SKUA_OK : SKUA_ECONNRESET, SKUA_CODE_NO_ERROR, now);
     return true;
@@ -342,9 +354,8 @@ void skua_close_on_timeout(struct skua_connection *c, skua_time now)
     }
     if (c->close.released && c->close.fin.deadline != 0 && c->close.fin.deadline <= now) {
         /* Everything arrived, and the peer has not said its own FIN: that is its business. */
-        bool done =
-            c->close.fin_acked || (c->close.fin_sent && skua_streams_all_sent_acked(&c->streams));
-        become_ended(c, done ? SKUA_OK : SKUA_ETIMEDOUT, SKUA_CODE_NO_ERROR, 0, now);
+        enum skua_err error = has_all_arrived(c) ? SKUA_OK : SKUA_ETIMEDOUT;
+        become_ended(c, error, SKUA_CODE_NO_ERROR, 0, now);
         want_rst(c);
         skua_conn_transition(c, SKUA_ON_ABORT, now);
     }

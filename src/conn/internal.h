@@ -162,6 +162,8 @@ void skua_close_fail(struct skua_connection *c, enum skua_code code, uint64_t fr
                      const char *reason, skua_time now);
 /* Ends without a packet: timeouts, or a REFUSE with `code` (else NO_ERROR). */
 void skua_close_now(struct skua_connection *c, enum skua_err error, uint64_t code, skua_time now);
+/* The peer has been silent for too long: ends with `error`, unless nothing is left to hear. */
+void skua_close_on_silence(struct skua_connection *c, enum skua_err error, skua_time now);
 void skua_close_on_rst(struct skua_connection *c, const struct skua_frame *frame, skua_time now);
 enum skua_code skua_close_on_fin(struct skua_connection *c, const struct skua_frame *frame,
                                  uint64_t pn);

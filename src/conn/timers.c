@@ -145,7 +145,7 @@ static void run_keepalive(struct skua_connection *c, skua_time now)
         return;
     }
     if (c->life.keepalive_sent >= c->settings->keepalive_probes) {
-        skua_close_now(c, SKUA_ETIMEDOUT, SKUA_CODE_NO_ERROR, now);
+        skua_close_on_silence(c, SKUA_ETIMEDOUT, now);
         return;
     }
     c->life.keepalive_sent++;
@@ -214,7 +214,7 @@ void skua_connection_on_timeout(struct skua_connection *c, skua_time now)
     }
     enum skua_err end = verdict_of_silence(c, now);
     if (end != SKUA_OK) {
-        skua_close_now(c, end, SKUA_CODE_NO_ERROR, now);
+        skua_close_on_silence(c, end, now);
         return;
     }
     skua_close_on_timeout(c, now);

@@ -98,7 +98,8 @@ static void put_packet(struct text *t, const struct packet *p)
         put(t, "injected (%zu)", p->size);
         return;
     }
-    put(t, "%s", p->kind < sizeof names / sizeof names[0] ? names[p->kind] : "DATA");
+    const char *other = p->kind == RESET ? "RESET" : "DATA";
+    put(t, "%s", p->kind < sizeof names / sizeof names[0] ? names[p->kind] : other);
     if (p->pn != UINT64_MAX) {
         put(t, " %llu", (unsigned long long)p->pn);
     }

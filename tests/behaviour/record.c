@@ -31,6 +31,7 @@ struct traced {
     unsigned sent[KINDS];
     skua_time last_arrival; /* of what left so far */
     uint64_t opened_pn;     /* of the datagram that is being received */
+    uint64_t resets;        /* stateless RESETs seen */
 };
 
 static struct {
@@ -117,7 +118,7 @@ static void on_packet(struct traced *t, const uint64_t *args)
     struct packet *p = &t->packets[t->first + t->count++];
     *p = t->open;
     p->kind = (unsigned)args[0];
-    p->pn = p->kind == SYN ? UINT64_MAX : args[1];
+    p->pn = p->kind == SYN || p->kind == REFUSE ? UINT64_MAX : args[1];
     memset(&t->open, 0, sizeof t->open);
 }
 
@@ -246,8 +247,21 @@ static bool is_of_kind(const struct packet *p, unsigned kind)
     return false;
 }
 
+/* Has the host's endpoint just answered for a connection that it has forgotten? */
+static bool is_reset(struct sim_host *host, struct traced *t)
+{
+    struct skua_endpoint_stats stats;
+    skua_endpoint_stats(host->ep, &stats);
+    uint64_t answered = stats.verdicts[SKUA_VERDICT_FORGOTTEN];
+    t->resets = t->resets > answered ? 0 : t->resets; /* another endpoint, after a crash */
+    bool reset = t->resets < answered;
+    t->resets += reset;
+    return reset;
+}
+
 /* The packet that goes with a datagram. */
-static void identify(struct packet *p, struct traced *t, const struct sim_datagram *d)
+static void identify(struct packet *p, struct sim_host *host, struct traced *t,
+                     const struct sim_datagram *d)
 {
     bool is_long = d->len > 0 && (d->bytes[0] & SKUA_FIRST_LONG) != 0;
     memset(p, 0, sizeof *p);
@@ -258,8 +272,8 @@ static void identify(struct packet *p, struct traced *t, const struct sim_datagr
         p->kind = d->bytes[0] >> 2 & 15u;
         p->pn = UINT64_MAX;
     } else {
-        p->kind = DATA;
-        p->sealed_before = true;
+        p->kind = is_reset(host, t) ? RESET : DATA;
+        p->sealed_before = p->kind == DATA;
         p->pn = UINT64_MAX;
     }
     if (t->count == 0) {
@@ -336,7 +350,7 @@ static void on_sent(void *arg, struct sim_host *host, const struct sim_datagram 
     }
     struct traced *t = &r.traced[host->index];
     struct packet p;
-    identify(&p, t, d);
+    identify(&p, host, t, d);
     p.from = s;
     for (size_t i = 0; i < r.fault_count; i++) {
         struct fault *f = &r.faults[i];

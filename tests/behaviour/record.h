@@ -19,6 +19,7 @@ enum {
     REFUSE = SKUA_PACKET_REFUSE,
     VERSIONS = SKUA_PACKET_VERSIONS,
     DATA = SKUA_PACKET_DATA,
+    RESET = 0x40, /* stateless: looks like DATA, but no connection sealed it */
     ANY = 0x80,
     KIND_WITH_FRAME = 0x100
 };
@@ -49,7 +50,7 @@ enum { FRAMES_KEPT = 16 };
 struct packet {
     struct side *from;
     unsigned kind;      /* enum skua_packet_type */
-    bool sealed_before; /* DATA whose bytes were sent before: a record's answer */
+    bool sealed_before; /* bytes that were sent before: a record's answer */
     uint64_t pn;        /* UINT64_MAX where it has none */
     size_t size;        /* UDP payload */
     skua_time at;       /* it left, from the beginning of the chart */
