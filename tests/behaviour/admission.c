@@ -114,7 +114,9 @@ static void answer_as_another(const struct kept *syn)
 {
     static const struct skua_secret_key secret = {.bytes = {7}};
     static const struct skua_id id = {.len = 8, .bytes = {7}};
-    const struct skua_rng rng = skua_endpoint_conn(client->host->ep, client->conn)->env->rng;
+    const struct skua_connection *own = skua_endpoint_conn(client->host->ep, client->conn);
+    expect(own != NULL);
+    const struct skua_rng rng = own->env->rng;
     const struct skua_secret reset_key = {.bytes = {7}};
     struct skua_keypair keys;
     struct skua_params params;
