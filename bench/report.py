@@ -30,6 +30,7 @@ LABELS = {  # in the order of showing: each floor before what stands on it
     "tls": "TLS 1.3 over TCP, AES-256-GCM", "ngtcp2": "ngtcp2 (QUIC, GnuTLS)", "srt": "SRT file mode, AES-128-CTR",
     "udt": "UDT4 (no encryption)", "enet": "ENet (no encryption)", "sctp": "usrsctp (no encryption)",
     "floor-ping": "floor: UDP on libev", "skua-ping": "Skua, skua perf --rr",
+    "skua-dgram": "Skua, skua perf --dgram",
 }
 NOISY = 0.05
 MARKS = ("<!-- measured by bench/run.sh -->", "<!-- end of what was measured -->")

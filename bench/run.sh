@@ -37,7 +37,7 @@ in_setting() {
   large) echo floor-none floor-aes skua-aes floor-aegis skua-aegis ;;
   batch) echo floor-none floor-aes skua-aes floor-aegis skua-aegis ;;
   veth | veth-bare) echo floor-aes skua-aes floor-aegis skua-aegis tcp-cubic tcp-bbr tls ngtcp2 srt udt enet sctp ;;
-  ping) echo floor-ping skua-ping ;;
+  ping) echo floor-ping skua-ping skua-dgram ;;
   esac
 }
 
@@ -233,9 +233,11 @@ commands() {
     recv=("$bin/bench/floor" echo "${at[@]}")
     send=("$bin/bench/floor" ping "${at[@]}" --seconds "$seconds")
     ;;
-  skua-ping)
+  skua-ping | skua-dgram)
+    mode=--rr
+    [ "$name" = skua-ping ] || mode=--dgram
     recv=("$bin/tools/skua" perf -s --once --quiet --allow-any --listen "$address:$port")
-    send=("$bin/tools/skua" perf "$address" -p "$port" -t "$seconds" --rr --json -i 0)
+    send=("$bin/tools/skua" perf "$address" -p "$port" -t "$seconds" "$mode" --json -i 0)
     ;;
   floor-*)
     recv=("$bin/bench/floor" recv "${at[@]}" --cipher "$cipher" --size "$size" "${offload[@]}")
@@ -265,7 +267,7 @@ commands() {
 read_results() {
   goodput=0 received=0 sent=0 p50=0 p99=0
   case $1 in
-  *-ping)
+  *-ping | skua-dgram)
     p50=$(number "$work/send" p50) p99=$(number "$work/send" p99)
     ;;
   skua-*)

@@ -17,7 +17,7 @@
 /* The command line. */
 struct skua_perf_args {
     const char *listen, *allow, *key, *server_key, *cipher;
-    bool server, allow_any, once, reverse, bidir, rr, connect, copy, no_offload, json, quiet;
+    bool server, allow_any, once, reverse, bidir, rr, dgram, connect, copy, no_offload, json, quiet;
     uint64_t port, time_ns, amount, parallel, msg, mtu, interval_ns;
 };
 
@@ -36,6 +36,7 @@ static const char about[] =
     "  skua perf host -R -P 4 -t 30        how fast from it, on 4 streams\n"
     "  skua perf host --bidir -n 1G --json both ways, 1 GiB each; for scripts\n"
     "  skua perf host --rr --msg 64        round trips of small requests\n"
+    "  skua perf host --dgram              the same by datagrams\n"
     "  skua perf host --connect -P 16      connections per second\n"
     "\n"
     "Goodput is measured where the bytes are received, from the first to the last. CPU time\n"
@@ -98,9 +99,9 @@ static const char *plan_common(struct skua_perf_plan *plan, const struct skua_pe
 
 static const char *plan_server(struct skua_perf_plan *plan, const struct skua_perf_args *args)
 {
-    if (args->rr || args->connect || args->reverse || args->bidir || args->server_key != NULL ||
-        args->time_ns != UNSET || args->amount != UNSET || args->parallel != UNSET ||
-        args->port != UNSET || args->interval_ns != UNSET) {
+    if (args->rr || args->dgram || args->connect || args->reverse || args->bidir ||
+        args->server_key != NULL || args->time_ns != UNSET || args->amount != UNSET ||
+        args->parallel != UNSET || args->port != UNSET || args->interval_ns != UNSET) {
         return "what to measure is for the client to say";
     }
     if (args->allow != NULL && args->allow_any) {
@@ -119,8 +120,8 @@ static const char *plan_server(struct skua_perf_plan *plan, const struct skua_pe
 static const char *plan_mode(struct skua_perf_plan *plan, const struct skua_perf_args *args)
 {
     const uint64_t streams = args->parallel == UNSET ? 1 : args->parallel;
-    if (args->rr + args->connect + args->reverse + args->bidir > 1) {
-        return "--rr, --connect, --reverse and --bidir exclude each other";
+    if (args->rr + args->dgram + args->connect + args->reverse + args->bidir > 1) {
+        return "--rr, --dgram, --connect, --reverse and --bidir exclude each other";
     }
     if (streams == 0 || streams > SKUA_PERF_STREAMS_MAX) {
         return "--parallel: 1 to 128";
@@ -128,10 +129,17 @@ static const char *plan_mode(struct skua_perf_plan *plan, const struct skua_perf
     if (args->connect && args->msg != UNSET) {
         return "--msg says nothing with --connect";
     }
-    plan->mode = args->rr ? SKUA_PERF_RR : args->connect ? SKUA_PERF_CONNECT : SKUA_PERF_BULK;
+    if (args->dgram && args->msg != UNSET &&
+        (args->msg < SKUA_PERF_DGRAM_MIN || args->msg > SKUA_PERF_DGRAM_MAX)) {
+        return "--msg: 16 to 65507 bytes with --dgram";
+    }
+    plan->mode = args->rr        ? SKUA_PERF_RR
+                 : args->dgram   ? SKUA_PERF_DGRAM
+                 : args->connect ? SKUA_PERF_CONNECT
+                                 : SKUA_PERF_BULK;
     plan->up = args->reverse ? 0 : (uint16_t)streams;
     plan->down = args->reverse || args->bidir ? (uint16_t)streams : 0;
-    if (args->rr) {
+    if (args->rr || args->dgram) {
         plan->exchange = args->msg == UNSET ? (uint32_t)DEFAULT_EXCHANGE : (uint32_t)args->msg;
     }
     return NULL;

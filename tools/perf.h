@@ -27,8 +27,8 @@ struct skua_perf_plan {
     bool pinned;         /* `pin` is the key that the server must have */
     struct skua_key pin; /* else any will do */
     enum skua_perf_mode mode;
-    uint16_t up, down;     /* streams; RR and CONNECT: `up` at a time */
-    uint32_t exchange;     /* RR: bytes of a request and of a response */
+    uint16_t up, down;     /* streams; RR, DGRAM and CONNECT: `up` at a time */
+    uint32_t exchange;     /* RR, DGRAM: bytes of a request and of a response */
     uint64_t amount;       /* bytes each way, exchanges or connections; 0 = until time_ns */
     skua_time time_ns;     /* how long; SKUA_NEVER where `amount` counts */
     skua_time interval_ns; /* 0 = no lines */

@@ -117,6 +117,12 @@ static void on_writable(struct skua_ev *ev, const struct skua_event *event)
     }
 }
 
+static void on_datagram(struct skua_ev *ev, const struct skua_event *event)
+{
+    (void)event;
+    skua_perf_dgram_arrived(client_of(ev));
+}
+
 /* Why there is no connection, or no more. */
 static void explain(struct skua_perf_client *client, const struct skua_event *event)
 {
@@ -163,6 +169,7 @@ static enum skua_err start(struct skua_perf_client *client)
                                                 .stream = on_stream,
                                                 .readable = on_readable,
                                                 .writable = on_writable,
+                                                .datagram = on_datagram,
                                                 .closed = on_closed};
     skua_perf_config(&config, client->plan);
     const enum skua_err err = skua_ev_new(&client->ev, client->loop, &config);
@@ -173,6 +180,7 @@ static enum skua_err start(struct skua_perf_client *client)
     client->control.ep = client->ep;
     conn.user = client;
     conn.label = SKUA_PERF_LABEL;
+    conn.datagram_buffer = SKUA_PERF_DGRAM_BUFFER;
     conn.server_key = client->plan->pinned ? &client->plan->pin : NULL;
     return skua_ev_connect(client->ev, client->plan->host, client->plan->port, &conn, NULL);
 }
@@ -188,6 +196,7 @@ static void run(struct skua_perf_client *client)
     (void)ev_run(client->loop, 0);
     ev_timer_stop(client->loop, &client->tick);
     ev_timer_stop(client->loop, &client->limit);
+    ev_timer_stop(client->loop, &client->look);
     for (size_t i = 0; i < 2; i++) {
         ev_signal_stop(client->loop, &client->signals[i]);
     }

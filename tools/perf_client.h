@@ -1,7 +1,7 @@
 /* The client of `skua perf`: its state, shared by the files that make it.
  *
  * perf_client.c connects and reports, perf_test.c runs a test from REQUEST to RESULT, perf_load.c
- * makes the load of a mode.
+ * and perf_dgram.c make the load of a mode.
  * The main connection carries the control stream and, but in CONNECT, the load. A load counts in
  * `running` what has not ended yet; when that is 0 the client says DONE and waits for RESULT. */
 #ifndef SKUA_TOOLS_PERF_CLIENT_H
@@ -32,7 +32,8 @@ struct skua_perf_lane {
     struct skua_perf_client *client;
     struct skua_perf_out out;         /* BULK and RR */
     uint64_t missing;                 /* RR: bytes until the response is whole */
-    skua_time began;                  /* RR: of the exchange; CONNECT: of the connection */
+    skua_time began;                  /* RR, DGRAM: of the exchange; CONNECT: of the connection */
+    uint64_t number;                  /* DGRAM: of the exchange */
     struct skua_perf_control control; /* CONNECT */
     skua_conn conn;                   /* CONNECT */
     bool answered;                    /* CONNECT: READY came */
@@ -58,7 +59,7 @@ struct skua_perf_client {
     struct skua_perf_meter meter;
     struct skua_perf_report report;
     struct skua_perf_interval mark; /* totals at the beginning of the present interval */
-    ev_timer tick, limit;
+    ev_timer tick, limit, look;     /* intervals, the end; DGRAM: patience */
     ev_signal signals[2];
     enum skua_exit code;
     char error[512]; /* why it failed */
@@ -89,6 +90,21 @@ void skua_perf_load_begin(struct skua_perf_client *client);
 void skua_perf_load_stop(struct skua_perf_client *client);
 /* Bytes that went up and were acknowledged. */
 uint64_t skua_perf_load_acked(struct skua_perf_client *client);
+
+/* Is another exchange or connection to begin? Counts it if so. */
+bool skua_perf_load_next(struct skua_perf_client *client);
+/* One was completed. */
+void skua_perf_load_count(struct skua_perf_client *client);
+
+/* --- perf_dgram.c --- */
+
+void skua_perf_dgram_begin(struct skua_perf_client *client);
+/* Exchanges under way are given up. */
+void skua_perf_dgram_stop(struct skua_perf_client *client);
+/* Datagrams came. */
+void skua_perf_dgram_arrived(struct skua_perf_client *client);
+
+/* --- perf_load.c: events --- */
 
 /* Events of data streams of the main connection. */
 void skua_perf_load_stream(struct skua_perf_client *client, skua_stream stream);

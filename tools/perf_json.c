@@ -123,10 +123,10 @@ static void json_times(FILE *out, const char *name, const struct skua_hist *hist
                   skua_hist_at(hist, 990), skua_hist_at(hist, 999), hist->max);
 }
 
-/* RR and CONNECT: how many, how fast, how long each took, in nanoseconds. */
+/* RR, DGRAM and CONNECT: how many, how fast, how long each took, in nanoseconds. */
 static void json_exchanges(const struct skua_perf_report *report)
 {
-    const bool rr = report->mode == SKUA_PERF_RR;
+    const bool rr = report->mode != SKUA_PERF_CONNECT;
     const char *what = rr ? "exchanges" : "connections";
     (void)fprintf(report->out,
                   ",\"%s\":%" PRIu64 ",\"failures\":%" PRIu64

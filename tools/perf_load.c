@@ -66,8 +66,7 @@ uint64_t skua_perf_load_acked(struct skua_perf_client *client)
 
 /* --- exchanges --- */
 
-/* Is another exchange or connection to begin? Counts it if so. */
-static bool next(struct skua_perf_client *client)
+bool skua_perf_load_next(struct skua_perf_client *client)
 {
     const uint64_t amount = client->plan->amount;
     if (client->stopping || (amount != 0 && client->begun == amount)) {
@@ -77,7 +76,7 @@ static bool next(struct skua_perf_client *client)
     return true;
 }
 
-static void count(struct skua_perf_client *client)
+void skua_perf_load_count(struct skua_perf_client *client)
 {
     client->report.exchanges++;
     client->report.elapsed_ns = skua_perf_now() - client->meter.start;
@@ -85,7 +84,7 @@ static void count(struct skua_perf_client *client)
 
 static void rr_next(struct skua_perf_client *client, struct skua_perf_lane *lane)
 {
-    if (!next(client)) {
+    if (!skua_perf_load_next(client)) {
         lane->out.ended = true;
         (void)skua_stream_close(client->ep, lane->out.stream);
         skua_perf_one_ended(client);
@@ -125,7 +124,7 @@ static void rr_readable(struct skua_perf_client *client, struct skua_perf_lane *
     lane->missing -= got;
     if (lane->missing == 0) {
         skua_hist_add(client->report.times, skua_perf_now() - lane->began);
-        count(client);
+        skua_perf_load_count(client);
         rr_next(client, lane);
     }
 }
@@ -154,7 +153,7 @@ static void connect_next(struct skua_perf_client *client, struct skua_perf_lane 
     struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
     struct skua_path path;
     struct skua_key key;
-    if (!next(client)) {
+    if (!skua_perf_load_next(client)) {
         skua_perf_one_ended(client);
         return;
     }
@@ -205,7 +204,7 @@ void skua_perf_load_conn(struct skua_perf_lane *lane, const struct skua_event *e
         lane->conn = 0;
         if (event->error == SKUA_OK && lane->answered) {
             skua_hist_add(client->report.lives, age);
-            count(client);
+            skua_perf_load_count(client);
         } else {
             client->report.failures++;
         }
@@ -227,6 +226,10 @@ void skua_perf_load_begin(struct skua_perf_client *client)
         rr_begin(client);
         return;
     }
+    if (plan->mode == SKUA_PERF_DGRAM) {
+        skua_perf_dgram_begin(client);
+        return;
+    }
     client->running = client->lane_count;
     for (uint16_t i = 0; i < client->lane_count && client->phase == SKUA_PERF_RUNNING; i++) {
         connect_next(client, &client->lanes[i]);
@@ -240,6 +243,8 @@ void skua_perf_load_stop(struct skua_perf_client *client)
         bulk_stop(client);
     } else if (client->plan->mode == SKUA_PERF_RR) {
         rr_stop(client);
+    } else if (client->plan->mode == SKUA_PERF_DGRAM) {
+        skua_perf_dgram_stop(client);
     }
 }
 

@@ -139,6 +139,10 @@ static bool request_is_valid(const struct skua_perf_request *request)
         return request->up > 0 && request->up <= SKUA_PERF_STREAMS_MAX && request->down == 0 &&
                request->bytes == 0 && request->exchange > 0 &&
                request->exchange <= SKUA_PERF_EXCHANGE_MAX;
+    case SKUA_PERF_DGRAM:
+        return request->up > 0 && request->up <= SKUA_PERF_STREAMS_MAX && request->down == 0 &&
+               request->bytes == 0 && request->exchange >= SKUA_PERF_DGRAM_MIN &&
+               request->exchange <= SKUA_PERF_DGRAM_MAX;
     case SKUA_PERF_CONNECT:
     case SKUA_PERF_EXCHANGE:
         return request->up == 0 && request->down == 0 && request->bytes == 0 &&

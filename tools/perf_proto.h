@@ -7,9 +7,10 @@
  *     server             READY     ... data ...                     RESULT
  *
  * Data streams follow READY: unidirectional ones, opened by whoever sends, in BULK; bidirectional
- * ones, opened by the client, in RR. STOP asks the server to give up its sending streams: the
- * client alone keeps the time. DONE says that every stream has ended for the client. RESULT, when
- * every stream has ended for the server too, ends the test; the client closes the connection.
+ * ones, opened by the client, in RR. In DGRAM there are none: the server sends back each datagram
+ * of the client's (perf_dgram.c). STOP asks the server to give up its sending streams: the client
+ * alone keeps the time. DONE says that every stream has ended for the client. RESULT, when every
+ * stream has ended for the server too, ends the test; the client closes the connection.
  *
  * A message is type (1 byte), length of the body (2), body. All integers are big-endian. Bodies
  * have one valid length each, and one reader checks every value against its limit: what a peer
@@ -33,8 +34,10 @@ enum {
     SKUA_PERF_MESSAGE_MAX = SKUA_PERF_HEAD_LEN + SKUA_PERF_BODY_MAX,
     SKUA_PERF_STREAMS_MAX = 128, /* streams of one direction */
 };
-/* Largest request or response of an exchange. */
+/* Largest request or response of an exchange; bytes of a datagram, and of those of a connection
+ * that may wait. */
 #define SKUA_PERF_EXCHANGE_MAX (UINT32_C(16) << 20)
+enum { SKUA_PERF_DGRAM_MIN = 16, SKUA_PERF_DGRAM_MAX = 65507, SKUA_PERF_DGRAM_BUFFER = 1 << 22 };
 
 enum skua_perf_type {
     SKUA_PERF_REQUEST = 1,
@@ -49,16 +52,18 @@ enum skua_perf_mode {
     SKUA_PERF_RR = 2,       /* requests and responses */
     SKUA_PERF_CONNECT = 3,  /* this connection watches others being opened and closed */
     SKUA_PERF_EXCHANGE = 4, /* one of those: READY is all it wants */
+    SKUA_PERF_DGRAM = 5,    /* RR by datagrams: the server sends each back */
 };
 
 /* What the client wants. */
 struct skua_perf_request {
     uint8_t version;          /* SKUA_PERF_VERSION; nothing else is read where it differs */
     enum skua_perf_mode mode; /* what to do */
-    uint16_t up;              /* BULK: streams that the client opens; RR: its exchanges at a time */
+    uint16_t up;              /* BULK: streams that the client opens; RR, DGRAM: its exchanges at a
+                                 time */
     uint16_t down;            /* BULK: streams that the server opens */
     uint64_t bytes;           /* BULK: to send on all `down` streams together; 0 = until STOP */
-    uint32_t exchange;        /* RR: bytes of a request, and of a response */
+    uint32_t exchange;        /* RR, DGRAM: bytes of a request, and of a response */
 };
 
 enum skua_perf_status {

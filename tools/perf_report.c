@@ -47,6 +47,8 @@ const char *skua_perf_mode_name(enum skua_perf_mode mode)
         return "connect";
     case SKUA_PERF_EXCHANGE:
         return "exchange";
+    case SKUA_PERF_DGRAM:
+        return "dgram";
     }
     return "?";
 }
@@ -63,6 +65,11 @@ const char *skua_perf_suite_name(uint64_t suite)
     default:
         return "none";
     }
+}
+
+static bool has_exchanges(const struct skua_perf_report *report)
+{
+    return report->mode == SKUA_PERF_RR || report->mode == SKUA_PERF_DGRAM;
 }
 
 static double seconds(uint64_t ns)
@@ -138,7 +145,7 @@ void skua_perf_report_interval(struct skua_perf_report *report,
         const double length = seconds(interval->to_ns - interval->from_ns);
         print_span(report->out, interval);
         (void)fprintf(report->out, "%9" PRIu64 " %s  %.0f per second\n", interval->exchanges,
-                      report->mode == SKUA_PERF_RR ? "exchanges" : "connections",
+                      has_exchanges(report) ? "exchanges" : "connections",
                       length > 0 ? (double)interval->exchanges / length : 0.0);
     } else {
         if (report->up > 0) {
@@ -213,16 +220,16 @@ static void print_rate(const struct skua_perf_report *report)
     (void)fprintf(report->out, "%-7s %" PRIu64 " in %.3f s: %.0f per second",
                   skua_perf_mode_name(report->mode), report->exchanges, elapsed,
                   elapsed > 0 ? (double)report->exchanges / elapsed : 0.0);
-    if (report->mode == SKUA_PERF_RR) {
+    if (has_exchanges(report)) {
         (void)fprintf(report->out, ", %" PRIu32 " bytes each way", report->exchange);
     }
     if (report->failures > 0) {
-        (void)fprintf(report->out, ", %" PRIu64 " failed", report->failures);
+        (void)fprintf(report->out, ", %" PRIu64 " %s", report->failures,
+                      report->mode == SKUA_PERF_DGRAM ? "lost" : "failed");
     }
     (void)fprintf(report->out, "\n");
     if (report->times != NULL) {
-        print_times(report->out, report->mode == SKUA_PERF_RR ? "latency" : "opened",
-                    report->times);
+        print_times(report->out, has_exchanges(report) ? "latency" : "opened", report->times);
     }
     if (report->lives != NULL) {
         print_times(report->out, "closed", report->lives);

@@ -49,6 +49,11 @@ static void on_writable(struct skua_ev *ev, const struct skua_event *event)
     skua_perf_session_writable(server_of(ev), event->user, event);
 }
 
+static void on_datagram(struct skua_ev *ev, const struct skua_event *event)
+{
+    skua_perf_session_datagram(server_of(ev), event->user);
+}
+
 static void on_finished(struct skua_ev *ev, const struct skua_event *event)
 {
     (void)skua_conn_close(skua_ev_endpoint(ev), event->conn);
@@ -81,10 +86,12 @@ static enum skua_err start(struct skua_perf_server *server)
                                                 .stream = on_stream,
                                                 .readable = on_readable,
                                                 .writable = on_writable,
+                                                .datagram = on_datagram,
                                                 .finished = on_finished,
                                                 .closed = on_closed};
     skua_perf_config(&config, server->plan);
     listen.conn.label = SKUA_PERF_LABEL;
+    listen.conn.datagram_buffer = SKUA_PERF_DGRAM_BUFFER;
     listen.backlog = 1024;
     const enum skua_err err = skua_ev_new(&server->ev, server->loop, &config);
     if (err != SKUA_OK) {

@@ -82,7 +82,8 @@ static void maybe_result(struct skua_perf_server *server, struct skua_perf_sessi
 {
     uint8_t message[SKUA_PERF_MESSAGE_MAX];
     struct skua_perf_end end;
-    if (!session->done || session->told || session->ended < session->request.up) {
+    const uint16_t streams = session->request.mode == SKUA_PERF_DGRAM ? 0 : session->request.up;
+    if (!session->done || session->told || session->ended < streams) {
         return;
     }
     session->told = true;

@@ -59,4 +59,7 @@ void skua_perf_session_readable(struct skua_perf_server *server, struct skua_per
 void skua_perf_session_writable(struct skua_perf_server *server, struct skua_perf_session *session,
                                 const struct skua_event *event);
 
+/* Datagrams came: perf_dgram.c. */
+void skua_perf_session_datagram(struct skua_perf_server *server, struct skua_perf_session *session);
+
 #endif

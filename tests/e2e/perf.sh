@@ -95,6 +95,24 @@ prints '^rr      1 in '
 expect 0 perf --rr -t 0.1 -P 2
 prints '^latency p50 '
 
+# Exchanges by datagrams. On loopback none is lost, unless the machine stands still.
+expect 0 perf --dgram -n 200 --json
+json 'r["mode"] == "dgram"' 'r["exchanges"] + r["failures"] == 200' 'r["exchange_bytes"] == 64' \
+  'r["latency_ns"]["count"] == r["exchanges"] > 0' \
+  'r["client"]["received_bytes"] >= r["exchanges"] * 64' \
+  'r["client"]["conn"]["datagrams_sent"] == 200' \
+  'r["server"]["conn"]["datagrams_received"] >= r["exchanges"]' \
+  'r["client"]["conn"]["stream_bytes_sent"] < 1000'
+expect 0 perf --dgram -t 0.1 -P 16 --msg 1000
+prints '^dgram '
+prints '^latency p50 '
+expect 2 perf --dgram --msg 60000 --mtu 1452
+says 'a datagram to .* holds at most'
+one_line
+expect 2 perf --dgram --msg 8
+one_line
+expect 2 perf --dgram --rr
+
 # Connections.
 expect 0 perf --connect -n 50 -P 4 --json
 json 'r["connections"] == 50' 'r["failures"] == 0' 'r["server"]["served"] == 50' \

@@ -78,6 +78,19 @@ static void test_request_limits(void **state)
     r.up = 0;
     assert_false(is_taken(&r));
 
+    r = (struct skua_perf_request){
+        .version = SKUA_PERF_VERSION, .mode = SKUA_PERF_DGRAM, .up = 128, .exchange = 16};
+    assert_true(is_taken(&r));
+    r.exchange = 15;
+    assert_false(is_taken(&r));
+    r.exchange = 65507;
+    assert_true(is_taken(&r));
+    r.exchange = 65508;
+    assert_false(is_taken(&r));
+    r.exchange = 64;
+    r.up = 0;
+    assert_false(is_taken(&r));
+
     for (unsigned mode = 0; mode < 256; mode++) {
         r = (struct skua_perf_request){.version = SKUA_PERF_VERSION,
                                        .mode = (enum skua_perf_mode)mode};
