@@ -76,6 +76,9 @@ void bench_pair_open(struct bench_pair *pair, const struct skua_conn_config *con
     pair->clock_ns = clock_cost();
     struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
     listen.backlog = BENCH_CONNS_MAX;
+    listen.syn_backlog = BENCH_CONNS_MAX; /* all at once, from one address: no flood */
+    listen.retry = SKUA_RETRY_NEVER;
+    listen.prefix_handshakes = UINT32_MAX;
     if (config != NULL) {
         listen.conn = *config;
     }

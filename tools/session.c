@@ -357,6 +357,7 @@ void skua_session_on_event(struct skua_session *session, const struct skua_event
     case SKUA_EVENT_CONSUMED:
     case SKUA_EVENT_DISCARDED:
     case SKUA_EVENT_DELIVERED:
+    case SKUA_EVENT_PATH:
     case SKUA_EVENT_CLOSED:
     case SKUA_EVENT_TYPES:
         break;

@@ -411,12 +411,14 @@ struct skua_event {
     bool application; /* CLOSED: `code` is the application's (skua_conn_abort), not the transport's
                        */
     uint64_t code;    /* CLOSED, STOPPED: code sent or received */
-    uint64_t frame_type; /* CLOSED: the frame that offended, or 0 */
-    struct skua_key key; /* INCOMING: the peer's key. CLOSED with SKUA_EPEERKEY: the key that the
-                            server has */
-    const char *reason;  /* CLOSED: text sent or received, zero-terminated, control characters
-                            replaced; never NULL; valid until the next call of any function on this
-                            endpoint */
+    uint64_t frame_type;   /* CLOSED: the frame that offended, or 0 */
+    struct skua_key key;   /* INCOMING: the peer's key. CLOSED with SKUA_EPEERKEY: the key that the
+                              server has */
+    const char *reason;    /* CLOSED: text sent or received, zero-terminated, control characters
+                              replaced; never NULL; valid until the next call of any function on this
+                              endpoint */
+    struct skua_path path; /* PATH: the path before (skua_conn_path tells the present one), with
+                              `error` SKUA_OK; or one that was tried in vain, SKUA_EUNREACHABLE */
 };
 
 /* The next event, or false (and type NONE). Call it until it says false. Connections come in the
@@ -482,8 +484,24 @@ SKUA_API enum skua_err skua_conn_user(struct skua_endpoint *ep, skua_conn conn, 
 /* The peer's public key. SKUA_ESTATE before the handshake has shown it. */
 SKUA_API enum skua_err skua_conn_peer_key(struct skua_endpoint *ep, skua_conn conn,
                                           struct skua_key *out);
+/* The path that packets leave along at present. Of an accepted connection it follows the peer, who
+ * may change his address: a PATH event tells. */
 SKUA_API enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn,
                                       struct skua_path *out);
+/* Moves a connection that was made by skua_conn_connect to another local socket or address (RFC
+ * 9000 §9). `path->remote` is the present one. The new path is tried first, and used as soon as it
+ * has answered; where nothing works on the present one any more (several probe timeouts in a row, a
+ * hint that it is unreachable) it is used at once. Either way under another connection id, so that
+ * nobody who sees only ids can tell that it is the same connection; without one that is spare
+ * (the peer sends one early, and another after each move) only in the second case. A PATH event
+ * follows: the move, or that the path does not work (within three seconds or probe timeouts).
+ * Another call meanwhile replaces the path that is tried. A path to the same address and socket is
+ * the present one: nothing happens.
+ * SKUA_EINVAL (another remote address, or a socket beyond SKUA_MAX_SOCKETS), SKUA_ESTATE (accepted
+ * connections, and before the handshake is confirmed), SKUA_EAGAIN (no spare id: try again after a
+ * round trip), SKUA_ENOMEM. */
+SKUA_API enum skua_err skua_conn_migrate(struct skua_endpoint *ep, skua_conn conn,
+                                         const struct skua_path *path);
 SKUA_API enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn,
                                        enum skua_state *out);
 /* `len` (at most 64) secret bytes that only the two ends of this connection can compute, different
@@ -559,7 +577,8 @@ struct skua_conn_stats {
     uint64_t delivery_rate;        /* last sample, bytes per second */
     uint64_t packets_sent, bytes_sent;
     uint64_t packets_received, bytes_received;
-    uint64_t packets_lost, bytes_lost; /* declared lost */
+    uint64_t packets_lost, bytes_lost; /* declared lost, but for what was under way when the path
+                                          changed */
     uint64_t packets_spurious;         /* declared lost, acknowledged later */
     uint64_t packets_acked, bytes_acked;
     uint64_t packets_duplicate;          /* received twice, dropped */
@@ -585,11 +604,14 @@ struct skua_conn_stats {
     uint64_t datagrams_sent, datagrams_acked, datagrams_lost; /* left; fate of their packets */
     uint64_t datagrams_unsent; /* dropped here: lifetime over, or too long for the path's packets */
     uint64_t datagrams_received;
-    uint64_t datagrams_unread; /* received and dropped: not read in time */
+    uint64_t datagrams_unread;  /* received and dropped: not read in time */
     uint64_t ecn_ect0_sent;     /* packets sent with ECT(0) */
     uint64_t ecn_ect0_reported; /* of these, those that the peer has reported as they were */
     uint64_t ecn_ce_reported;   /* and those that met congestion (CE) */
     uint64_t ecn_ect0_received, ecn_ect1_received, ecn_ce_received; /* the peer's, by mark */
+    uint64_t path_changes;    /* times that packets began to leave along another path */
+    uint64_t path_failures;   /* paths that were tried in vain */
+    uint64_t path_challenges; /* PATH_CHALLENGE frames sent */
 };
 SKUA_API enum skua_err skua_conn_stats(struct skua_endpoint *ep, skua_conn conn,
                                        struct skua_conn_stats *out);

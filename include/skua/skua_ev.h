@@ -66,6 +66,7 @@ struct skua_ev_handlers {
     skua_ev_handler *consumed;      /* the peer's application has read `stream` to its end */
     skua_ev_handler *discarded;     /* ... or has thrown the rest of it away */
     skua_ev_handler *delivered;     /* all that was sent has arrived (after shutdown or close) */
+    skua_ev_handler *path; /* the connection has moved to another path; nothing needs doing */
 };
 
 /* A driver's settings. */
@@ -83,8 +84,8 @@ struct skua_ev_config {
 #define SKUA_EV_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,   \
-             NULL},                                                                                \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,                                       \
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL},                                      \
             NULL, 0, false, false                                                                  \
     }
 

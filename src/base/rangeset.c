@@ -8,9 +8,14 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+static bool is_far(const struct skua_rangeset *set)
+{
+    return set->cap > SKUA_RANGESET_EMBEDDED;
+}
+
 static struct skua_range *ring_of(struct skua_rangeset *set)
 {
-    return set->far != NULL ? set->far : set->embedded;
+    return is_far(set) ? set->ring.far : set->ring.embedded;
 }
 
 /* The place of the range of index `index`, which may be the count: one past the highest. */
@@ -23,8 +28,10 @@ void skua_rangeset_init(struct skua_rangeset *set, struct skua_heap *heap, uint3
                         enum skua_rangeset_policy policy)
 {
     SKUA_ASSERT(limit != 0 && limit <= UINT32_MAX / 2);
-    *set = (struct skua_rangeset){
-        .heap = heap, .cap = SKUA_RANGESET_EMBEDDED, .limit = limit, .policy = policy};
+    *set = (struct skua_rangeset){.heap = heap,
+                                  .cap = SKUA_RANGESET_EMBEDDED,
+                                  .limit = limit & UINT32_MAX >> 1,
+                                  .refuses = policy == SKUA_RANGESET_REFUSE};
 }
 
 void skua_rangeset_deinit(struct skua_rangeset *set)
@@ -34,8 +41,9 @@ void skua_rangeset_deinit(struct skua_rangeset *set)
 
 void skua_rangeset_clear(struct skua_rangeset *set)
 {
-    skua_heap_put(set->heap, set->far, set->cap * sizeof set->far[0]);
-    set->far = NULL;
+    if (is_far(set)) {
+        skua_heap_put(set->heap, set->ring.far, set->cap * sizeof set->ring.far[0]);
+    }
     set->begin = 0;
     set->count = 0;
     set->cap = SKUA_RANGESET_EMBEDDED;
@@ -51,8 +59,10 @@ static bool grow(struct skua_rangeset *set)
     for (uint32_t i = 0; i < set->count; i++) {
         ring[i] = *place(set, i);
     }
-    skua_heap_put(set->heap, set->far, set->cap * sizeof *ring);
-    set->far = ring;
+    if (is_far(set)) {
+        skua_heap_put(set->heap, set->ring.far, set->cap * sizeof *ring);
+    }
+    set->ring.far = ring;
     set->begin = 0;
     set->cap = cap;
     return true;
@@ -77,12 +87,13 @@ static void open_place(struct skua_rangeset *set, uint32_t index)
 /* Back to the embedded ring where one range at most is left: a quiet connection owns no ring. */
 static void shrink(struct skua_rangeset *set)
 {
-    if (set->far == NULL || set->count > 1) {
+    if (!is_far(set) || set->count > 1) {
         return;
     }
-    set->embedded[0] = *place(set, 0);
+    const struct skua_range last = *place(set, 0);
     uint32_t count = set->count;
     skua_rangeset_clear(set);
+    set->ring.embedded[0] = last;
     set->count = count;
 }
 
@@ -111,7 +122,7 @@ static void close_places(struct skua_rangeset *set, uint32_t index, uint32_t n)
 static enum skua_err insert(struct skua_rangeset *set, uint32_t index, struct skua_range range)
 {
     if (set->count == set->limit) {
-        if (set->policy == SKUA_RANGESET_REFUSE) {
+        if (set->refuses) {
             return SKUA_ELIMIT;
         }
         if (index == 0) {
@@ -219,7 +230,7 @@ void skua_rangeset_check(const struct skua_rangeset *set)
 {
     SKUA_ASSERT(set->count <= set->cap && set->count <= set->limit);
     SKUA_ASSERT(set->cap >= SKUA_RANGESET_EMBEDDED && (set->cap & (set->cap - 1)) == 0);
-    SKUA_ASSERT((set->far == NULL) == (set->cap == SKUA_RANGESET_EMBEDDED));
+    SKUA_ASSERT(!is_far(set) || set->ring.far != NULL);
     for (uint32_t i = 0; i < set->count; i++) {
         struct skua_range range = skua_rangeset_at(set, i);
         SKUA_ASSERT(range.first <= range.last);

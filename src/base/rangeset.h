@@ -28,14 +28,16 @@ enum skua_rangeset_policy {
 };
 
 struct skua_rangeset {
-    struct skua_heap *heap;           /* memory beyond the embedded ranges */
-    struct skua_range *far;           /* ring on the heap, or NULL: `embedded` is the ring */
-    uint32_t begin;                   /* ring index of the lowest range */
-    uint32_t count;                   /* ranges held */
-    uint32_t cap;                     /* size of the ring; a power of two */
-    uint32_t limit;                   /* most ranges to hold */
-    enum skua_rangeset_policy policy; /* what happens at `limit` */
-    struct skua_range embedded[SKUA_RANGESET_EMBEDDED]; /* ring of a small set */
+    struct skua_heap *heap; /* memory beyond the embedded ranges */
+    union {
+        struct skua_range *far;                             /* where `cap` is larger than that */
+        struct skua_range embedded[SKUA_RANGESET_EMBEDDED]; /* ring of a small set */
+    } ring;
+    uint32_t begin;       /* ring index of the lowest range */
+    uint32_t count;       /* ranges held */
+    uint32_t cap;         /* size of the ring; a power of two */
+    uint32_t limit : 31;  /* most ranges to hold */
+    uint32_t refuses : 1; /* at `limit`: enum skua_rangeset_policy */
 };
 
 /* `limit` is not 0. */
@@ -68,7 +70,8 @@ static inline uint32_t skua_rangeset_count(const struct skua_rangeset *set)
 /* The range of an index below the count; 0 is the lowest, count - 1 the highest. */
 static inline struct skua_range skua_rangeset_at(const struct skua_rangeset *set, uint32_t index)
 {
-    const struct skua_range *ring = set->far != NULL ? set->far : set->embedded;
+    const struct skua_range *ring =
+        set->cap > SKUA_RANGESET_EMBEDDED ? set->ring.far : set->ring.embedded;
     return ring[(set->begin + index) & (set->cap - 1)];
 }
 

@@ -41,6 +41,7 @@ static void become_over(struct skua_connection *c)
     skua_acks_deinit(&c->rx.acks);
     skua_replay_deinit(&c->rx.replay, &c->env->heap);
     skua_ids_deinit(&c->ids, &c->env->heap);
+    skua_migrate_free(c);
     skua_conn_mark(c, SKUA_MARK_ENDED | SKUA_MARK_EVENT | SKUA_MARK_DEADLINE);
 }
 

@@ -197,6 +197,7 @@ void skua_connection_free(struct skua_connection *c)
         skua_replay_deinit(&c->rx.replay, heap);
     }
     skua_ids_deinit(&c->ids, heap);
+    skua_migrate_free(c);
     skua_streams_deinit(&c->streams);
     skua_datagrams_free(c->datagrams);
     skua_list_remove(&c->outbox.node);

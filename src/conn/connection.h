@@ -137,21 +137,25 @@ struct skua_life {
                                 nothing */
     skua_time keepalive_at;  /* next probe; SKUA_NEVER = off */
     skua_time hint_at;       /* an ICMP hint since the last authentic packet; SKUA_NEVER = none */
-    enum skua_hint hint;     /* the worst of these */
     uint32_t keepalive_sent; /* unanswered probes */
+    uint8_t hint;            /* enum skua_hint: the worst of these */
+    uint8_t blocked_repeats; /* times that credit was asked for since the last came: for the
+                                backoff; stays at its largest */
     skua_time idle_timeout_ns; /* agreed minimum; SKUA_NEVER = off */
     skua_time blocked_at; /* when to say again that credit is missing; SKUA_NEVER = not blocked */
-    uint32_t blocked_repeats; /* times it was said since the last credit came: for the backoff */
 };
 
 struct skua_counters {
     uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
-    uint64_t packets_lost, bytes_lost, packets_spurious, packets_acked, bytes_acked;
+    uint64_t packets_lost, packets_spurious, packets_acked;
     uint64_t packets_duplicate, packets_undecryptable, packets_reordered;
     uint64_t acks_sent, acks_received, delivery_rate;
     uint32_t pto_count, congestion_events, persistent_congestions;
     uint32_t key_updates, mtu_probes_sent, mtu_probes_lost;
+    uint32_t path_changes, path_failures, path_challenges;
 };
+
+struct skua_migration;
 
 struct skua_connection {
     struct skua_env *env;
@@ -180,7 +184,8 @@ struct skua_connection {
     struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */
     struct skua_keys keys;
-    struct skua_dial *dial; /* client, until confirmed; else NULL */
+    struct skua_migration *migration; /* while another path plays a part; else NULL */
+    struct skua_dial *dial;           /* client, until confirmed; else NULL */
     struct skua_rx_state rx;
     struct skua_tx_state tx;
     struct skua_recovery recovery;
@@ -201,6 +206,7 @@ struct skua_arrival {
     uint8_t *data;                /* opened in place; stays valid until settle */
     size_t len;
     const struct skua_path *path; /* where it came from */
+    bool elsewhere;               /* that is not the connection's path */
     uint8_t ecn;
 };
 
@@ -267,6 +273,9 @@ void skua_connection_settle(struct skua_connection *c);
 void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_time now);
 /* The kernel refused a filled `tx` with EMSGSIZE: nothing that large fits. */
 void skua_connection_too_large(struct skua_connection *c, const struct skua_tx *tx, skua_time now);
+/* The kernel refuses to send along a path that is tried: it is given up. */
+void skua_connection_path_refused(struct skua_connection *c, const struct skua_path *path,
+                                  skua_time now);
 /* ICMP or errno said "unreachable": shortens the patience, never ends by itself. */
 void skua_connection_hint(struct skua_connection *c, enum skua_hint hint, skua_time now);
 /* When skua_connection_on_timeout has something to do; SKUA_NEVER = nothing. */
@@ -297,6 +306,8 @@ enum skua_err skua_connection_export(const struct skua_connection *c, const char
                                      size_t len);
 enum skua_err skua_connection_update_keys(struct skua_connection *c);
 enum skua_err skua_connection_ping(struct skua_connection *c);
+/* See skua_conn_migrate. */
+enum skua_err skua_connection_migrate(struct skua_connection *c, const struct skua_path *path);
 /* Datagrams: see skua_conn_send_datagram and those behind it. */
 enum skua_err skua_connection_send_datagram(struct skua_connection *c, const void *data, size_t len,
                                             skua_time lifetime_ns);

@@ -83,6 +83,17 @@ static bool datagram_event(struct skua_connection *c, struct skua_event *event)
     return take_bit(c, SKUA_EVENT_DATAGRAM, event) || take_bit(c, SKUA_EVENT_DATAGRAM_ROOM, event);
 }
 
+static bool path_event(struct skua_connection *c, struct skua_event *event)
+{
+    if (!take_bit(c, SKUA_EVENT_PATH, event)) {
+        return false;
+    }
+    event->path = c->migration->before;
+    event->error = c->migration->error;
+    skua_conn_mark(c, SKUA_MARK_DEADLINE); /* what is left of it goes in time */
+    return true;
+}
+
 bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *event,
                                 struct skua_stream **stream)
 {
@@ -100,9 +111,9 @@ bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *ev
         }
         return true;
     }
-    if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || datagram_event(c, event) ||
-        stream_event(c, event, stream) || take_bit(c, SKUA_EVENT_FINISHED, event) ||
-        take_bit(c, SKUA_EVENT_DELIVERED, event)) {
+    if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || path_event(c, event) ||
+        datagram_event(c, event) || stream_event(c, event, stream) ||
+        take_bit(c, SKUA_EVENT_FINISHED, event) || take_bit(c, SKUA_EVENT_DELIVERED, event)) {
         return true;
     }
     if (closed_is_due(c)) {

@@ -81,7 +81,8 @@ static void on_ecn(struct skua_connection *c, const struct skua_ack_frame *frame
         .ce = frame->ecn[2],
     };
     uint64_t marks = skua_ecn_on_ack(&c->ecn, &ecn, now);
-    if (marks > 0) {
+    /* What was marked before a test began may have gone along another path. */
+    if (marks > 0 && ack->largest_sent >= c->ecn.test_start) {
         const struct skua_cc before = c->cc;
         const struct skua_cc_ce ce = {.packets = marks, .largest_sent = ack->largest_sent};
         skua_cc_on_ce(&c->cc, &ce, now);
@@ -107,7 +108,6 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
         return;
     }
     c->count.packets_lost += loss->packets;
-    c->count.bytes_lost += loss->bytes;
     skua_conn_trace(
         c, SKUA_TRACE_PACKET_LOST,
         SKUA_TRACE_ARGS(loss->largest_pn, loss->bytes, c->recovery.bytes_in_flight, loss->packets),
@@ -205,7 +205,6 @@ static void on_acked(struct skua_connection *c, const struct skua_ack_result *ac
         c->count.delivery_rate = ack->rate.bytes_per_s;
     }
     c->count.packets_acked += ack->packets;
-    c->count.bytes_acked += ack->bytes;
 }
 
 enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack_frame *ack,
@@ -268,6 +267,12 @@ static void queue_probes(struct skua_connection *c, uint32_t probes)
     }
     c->tx.probes = probes;
     c->tx.ping = true;
+}
+
+void skua_fate_on_path(struct skua_connection *c, skua_time now)
+{
+    queue_probes(c, 2);
+    follow_controller(c, now);
 }
 
 void skua_fate_on_timeout(struct skua_connection *c, skua_time now)

@@ -71,6 +71,8 @@ static enum skua_code recv_stream_frame(struct skua_connection *c, const struct 
     case SKUA_FRAME_DATAGRAM:
     case SKUA_FRAME_NEW_CONNECTION_ID:
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
     case SKUA_FRAME_PADDING:
     case SKUA_FRAME_PING:
     case SKUA_FRAME_ACK:
@@ -108,7 +110,8 @@ static enum skua_code recv_retire_id(struct skua_connection *c,
                                      const struct skua_frame *f)
 {
     bool gone;
-    enum skua_code code = skua_ids_on_retire(&c->ids, f->retire_id, origin->dcid, &gone);
+    enum skua_code code =
+        skua_ids_on_retire(&c->ids, f->retire_id, origin->arrival->head->dcid, &gone);
     if (gone) {
         skua_conn_mark(c, SKUA_MARK_IDS);
     }
@@ -141,6 +144,12 @@ static enum skua_code recv_frame(struct skua_connection *c, const struct skua_fr
         return recv_new_id(c, f);
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
         return recv_retire_id(c, origin, f);
+    case SKUA_FRAME_PATH_CHALLENGE:
+        skua_migrate_on_challenge(c, f->path, origin->arrival);
+        return SKUA_CODE_NO_ERROR;
+    case SKUA_FRAME_PATH_RESPONSE:
+        skua_migrate_on_response(c, f->path, origin->arrival, now);
+        return SKUA_CODE_NO_ERROR;
     case SKUA_FRAME_RESET_STREAM:
     case SKUA_FRAME_STOP_SENDING:
     case SKUA_FRAME_STREAM:

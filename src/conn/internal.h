@@ -6,6 +6,7 @@
 #include "base/trace.h"
 #include "conn/connection.h"
 #include "packet/open.h"
+#include "path/probe.h"
 #include "wire/frame.h"
 
 static inline void skua_conn_mark(struct skua_connection *c, unsigned marks)
@@ -65,12 +66,12 @@ enum skua_verdict skua_rx_take(struct skua_connection *c, const struct skua_arri
 
 /* Where an authentic packet's frames come from. */
 struct skua_frame_origin {
-    uint64_t pn;         /* packet number */
-    uint64_t phase;      /* key phase of the packet */
-    bool confirm;        /* a CONFIRM packet */
-    const uint8_t *dcid; /* own id that it came under */
-    bool eliciting;      /* out: it asks for an acknowledgement */
-    uint64_t type;       /* out: type of the frame read last */
+    uint64_t pn;                        /* packet number */
+    uint64_t phase;                     /* key phase of the packet */
+    bool confirm;                       /* a CONFIRM packet */
+    const struct skua_arrival *arrival; /* its datagram */
+    bool eliciting;                     /* out: it asks for an acknowledgement */
+    uint64_t type;                      /* out: type of the frame read last */
 };
 
 /* Carries out all frames of a packet; the code of the first that breaks the protocol. */
@@ -92,6 +93,9 @@ enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack
 void skua_fate_on_timeout(struct skua_connection *c, skua_time now);
 /* The path's datagram size changed to the one in `pmtud`. */
 void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now);
+/* Packets leave along another path now: what has waited longest is repeated there, so that its ACK
+ * tells what became of the rest. */
+void skua_fate_on_path(struct skua_connection *c, skua_time now);
 
 /* --- control.c: the connection's own frames in a packet being filled */
 
@@ -147,6 +151,9 @@ size_t skua_tx_room(const struct skua_connection *c);
 /* Starts a packet of at most `size` bytes at `buf`; false where as many packets as allowed wait for
  * their ACK, or there is no memory. Nothing has happened until it is sealed. */
 bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size);
+/* The same under another id of the peer's. */
+bool skua_tx_begin_to(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size,
+                      const struct skua_id *dcid);
 /* Seals it and notes it as sent, with `flags` of recovery/sent.h; returns its length, 0 where the
  * keys are at their end. */
 size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, uint8_t flags,
@@ -154,6 +161,41 @@ size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *
 
 /* Is the search for a larger path MTU worth its packets? */
 bool skua_tx_may_probe(const struct skua_connection *c);
+
+/* --- migrate.c: other paths than the present one */
+
+/* See migrate.c. */
+struct skua_migration {
+    struct skua_probe probe;    /* of another path, while `probing` */
+    struct skua_path answer_to; /* where the newest PATH_CHALLENGE came from */
+    struct skua_path before;    /* for the PATH event: the path before, or the one that failed */
+    uint64_t answer;            /* what it said */
+    skua_time rtt;              /* of the probed path, while `works` */
+    skua_time quiet_until;      /* no other path is tried before */
+    uint32_t answer_len;        /* bytes of its datagram; 0 = none is to be answered */
+    enum skua_err error;        /* for the PATH event */
+    bool probing;               /* a path is tried */
+    bool wanted;                /* ... to move there; else the peer only asks */
+    bool works;                 /* ... and has answered */
+};
+
+/* An authentic packet with its frames carried out. It came from elsewhere than along the present
+ * path, or there is a `c->migration`. `largest`: so is its number. */
+void skua_migrate_on_packet(struct skua_connection *c, const struct skua_arrival *arrival,
+                            const struct skua_opening *packet, bool largest, skua_time now);
+void skua_migrate_on_challenge(struct skua_connection *c, uint64_t data,
+                               const struct skua_arrival *arrival);
+void skua_migrate_on_response(struct skua_connection *c, uint64_t data,
+                              const struct skua_arrival *arrival, skua_time now);
+/* The next four only where there is a `c->migration`. Fills `tx` where a datagram along some path
+ * is due; false where there is none. */
+bool skua_migrate_send(struct skua_connection *c, struct skua_tx *tx, skua_time now);
+skua_time skua_migrate_deadline(const struct skua_connection *c);
+void skua_migrate_on_timeout(struct skua_connection *c, skua_time now);
+/* Frees it where nothing is left of it: the PATH event was polled, say. */
+void skua_migrate_settle(struct skua_connection *c, skua_time now);
+/* Forgets everything. */
+void skua_migrate_free(struct skua_connection *c);
 
 /* --- close.c */
 

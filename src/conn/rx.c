@@ -12,11 +12,11 @@
 static enum skua_verdict take(struct skua_connection *c, const struct skua_opening *p,
                               const struct skua_arrival *a, skua_time now)
 {
-    const uint8_t *dcid = a->head->dcid;
-    if (p->pn < skua_replay_end(&c->rx.replay)) {
+    bool largest = p->pn >= skua_replay_end(&c->rx.replay);
+    if (!largest) {
         c->count.packets_reordered++;
-    } else if (skua_ids_is_other(&c->ids, dcid)) {
-        skua_ids_on_used(&c->ids, dcid);
+    } else if (!a->elsewhere && skua_ids_is_other(&c->ids, a->head->dcid)) {
+        skua_ids_on_used(&c->ids, a->head->dcid);
     }
     skua_replay_commit(&c->rx.replay, p->pn, &c->env->heap);
     c->count.packets_received++;
@@ -28,7 +28,7 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
     struct skua_frame_origin origin = {.pn = p->pn,
                                        .phase = p->phase,
                                        .confirm = a->head->type == SKUA_PACKET_CONFIRM,
-                                       .dcid = dcid};
+                                       .arrival = a};
     enum skua_code code = skua_frames_recv(c, &origin, p->frames, p->frames_len, now);
     /* Also where a later frame was wrong: the application may read until it has heard of CLOSED. */
     if (skua_streams_has_loans(&c->streams) && !skua_list_is_linked(&c->loan_link)) {
@@ -37,6 +37,9 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
     if (code != SKUA_CODE_NO_ERROR) {
         skua_close_fail(c, code, origin.type, "", now);
         return SKUA_VERDICT_PROTOCOL;
+    }
+    if (a->elsewhere || c->migration != NULL) {
+        skua_migrate_on_packet(c, a, p, largest, now);
     }
     if (!c->close.ended) {
         skua_acks_on_received(&c->rx.acks, p->pn, origin.eliciting, a->ecn, now);
@@ -126,6 +129,10 @@ enum skua_verdict skua_connection_recv(struct skua_connection *c, const struct s
 {
     if (c->close.ended) {
         return SKUA_VERDICT_CLOSED;
+    }
+    /* RFC 9000 §9: only clients move. */
+    if (a->elsewhere && !c->is_server && !skua_addr_equal(&a->path->remote, &c->path.remote)) {
+        return SKUA_VERDICT_OTHER_ADDRESS;
     }
     skua_conn_mark(c, SKUA_MARK_BATCH);
     switch (a->head->type) {

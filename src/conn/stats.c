@@ -25,6 +25,9 @@ static void path_stats(const struct skua_connection *c, struct skua_conn_stats *
     out->ecn_ect0_received = c->rx.acks.ecn[SKUA_ECN_ECT0];
     out->ecn_ect1_received = c->rx.acks.ecn[SKUA_ECN_ECT1];
     out->ecn_ce_received = c->rx.acks.ecn[SKUA_ECN_CE];
+    out->path_changes = c->count.path_changes;
+    out->path_failures = c->count.path_failures;
+    out->path_challenges = c->count.path_challenges;
 }
 
 static void packet_stats(const struct skua_connection *c, struct skua_conn_stats *out)
@@ -35,10 +38,10 @@ static void packet_stats(const struct skua_connection *c, struct skua_conn_stats
     out->packets_received = n->packets_received;
     out->bytes_received = n->bytes_received;
     out->packets_lost = n->packets_lost;
-    out->bytes_lost = n->bytes_lost;
+    out->bytes_lost = c->recovery.lost_total;
     out->packets_spurious = n->packets_spurious;
     out->packets_acked = n->packets_acked;
-    out->bytes_acked = n->bytes_acked;
+    out->bytes_acked = c->recovery.delivered;
     out->packets_duplicate = n->packets_duplicate;
     out->packets_undecryptable = n->packets_undecryptable;
     out->packets_reordered = n->packets_reordered;

@@ -136,6 +136,9 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
     if (skua_tx_may_probe(c)) {
         at = skua_time_min(at, skua_pmtud_deadline(&c->pmtud));
     }
+    if (c->migration != NULL) {
+        at = skua_time_min(at, skua_migrate_deadline(c));
+    }
     return skua_time_min(at, c->life.blocked_at);
 }
 
@@ -159,7 +162,9 @@ static void run_blocked(struct skua_connection *c, skua_time now)
     if (c->life.blocked_at <= now) {
         skua_streams_repeat_blocked(&c->streams);
         c->life.blocked_at = SKUA_NEVER;
-        c->life.blocked_repeats++;
+        if (c->life.blocked_repeats < UINT8_MAX) {
+            c->life.blocked_repeats++;
+        }
     }
 }
 
@@ -172,7 +177,7 @@ void skua_timers_on_credit(struct skua_connection *c)
 void skua_timers_after_send(struct skua_connection *c, skua_time now)
 {
     if (c->life.blocked_at == SKUA_NEVER && is_stuck(c)) {
-        uint32_t doublings = c->life.blocked_repeats < 10 ? c->life.blocked_repeats : 10;
+        unsigned doublings = c->life.blocked_repeats < 10 ? c->life.blocked_repeats : 10;
         skua_time wait = skua_time_mul(skua_recovery_pto(&c->recovery), UINT64_C(2) << doublings);
         c->life.blocked_at = skua_time_add(now, skua_time_min(wait, SKUA_RECOVERY_PTO_MAX_NS));
     }
@@ -224,15 +229,18 @@ void skua_connection_on_timeout(struct skua_connection *c, skua_time now)
     if (!c->close.ended) {
         run_repairs(c, now);
     }
+    if (c->migration != NULL) {
+        skua_migrate_on_timeout(c, now);
+    }
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
 }
 
 void skua_connection_hint(struct skua_connection *c, enum skua_hint hint, skua_time now)
 {
-    if (c->close.ended || (c->life.hint_at != SKUA_NEVER && hint <= c->life.hint)) {
+    if (c->close.ended || (c->life.hint_at != SKUA_NEVER && (unsigned)hint <= c->life.hint)) {
         return;
     }
-    c->life.hint = hint;
+    c->life.hint = (uint8_t)hint;
     c->life.hint_at = now;
     if (c->state != SKUA_STATE_SYN_SENT) {
         c->tx.ping = true; /* anyone can forge ICMP: a peer that lives is asked to say so */

@@ -23,9 +23,6 @@ enum { SKIP_EVERY = 512 };
  * the next attempt waits. */
 #define HOLD_NS (10 * SKUA_MSEC)
 
-/* Nothing of use fits into less. */
-enum { PACKET_ROOM_MIN = 64 };
-
 /* Does the third step still have to travel in each packet? */
 static bool carries_message3(const struct skua_connection *c)
 {
@@ -41,16 +38,17 @@ size_t skua_tx_room(const struct skua_connection *c)
     return c->pmtud.mtu - header - skua_packet_overhead(&c->keys);
 }
 
-static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size)
+static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size,
+                           const struct skua_id *dcid)
 {
     struct skua_writer w = skua_writer_of(buf, size);
     uint64_t pn = skua_recovery_next_pn(&c->recovery);
     if (carries_message3(c)) {
         const struct skua_initiator *i = &c->dial->initiator;
         const struct skua_id own = skua_ids_own(&c->ids);
-        skua_confirm_header_write(&w, &c->ids.peer, &own, i->message3, i->message3_len, pn);
+        skua_confirm_header_write(&w, dcid, &own, i->message3, i->message3_len, pn);
     } else {
-        skua_data_header_write(&w, &c->ids.peer, pn, skua_keys_tx_bit(&c->keys));
+        skua_data_header_write(&w, dcid, pn, skua_keys_tx_bit(&c->keys));
     }
     SKUA_ASSERT(!w.failed);
     return skua_writer_len(&w);
@@ -73,14 +71,20 @@ static bool skip_number(struct skua_connection *c)
 
 bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size)
 {
+    return skua_tx_begin_to(c, fill, buf, size, &c->ids.peer);
+}
+
+bool skua_tx_begin_to(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size,
+                      const struct skua_id *dcid)
+{
     if (skua_recovery_reserve(&c->recovery, 2, SKUA_RECORDS_PER_PACKET) != SKUA_OK ||
         !skip_number(c)) {
         return false;
     }
     fill->type = carries_message3(c) ? SKUA_PACKET_CONFIRM : SKUA_PACKET_DATA;
-    size_t header = header_write(c, buf, size);
+    size_t header = header_write(c, buf, size, dcid);
     size_t tag = skua_packet_overhead(&c->keys);
-    SKUA_ASSERT(size >= header + tag + PACKET_ROOM_MIN);
+    SKUA_ASSERT(size > header + tag);
     fill->w = skua_writer_of(buf + header, size - header - tag);
     fill->count = 0;
     fill->eliciting = false;
@@ -388,6 +392,9 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
     c->tx.hold_until = SKUA_NEVER;
     if (c->pmtud.mtu > tx->cap) {
         bound_by_buffer(c, tx, now);
+    }
+    if (c->migration != NULL && skua_migrate_send(c, tx, now)) {
+        return;
     }
     if (!send_probe(c, tx, now)) {
         fill_batch(c, tx, now);

@@ -64,6 +64,10 @@ void skua_watch_frame(const struct skua_connection *c, enum skua_trace_type type
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
         a = f->retire_id;
         break;
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
+        a = f->path;
+        break;
     case SKUA_FRAME_FIN:
         a = f->fin.bidi;
         b = f->fin.uni;

@@ -157,6 +157,16 @@ enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn, struct sk
     return SKUA_OK;
 }
 
+enum skua_err skua_conn_migrate(struct skua_endpoint *ep, skua_conn conn,
+                                const struct skua_path *path)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    if (c == NULL) {
+        return SKUA_ECLOSED;
+    }
+    return path->socket < SKUA_MAX_SOCKETS ? skua_connection_migrate(c, path) : SKUA_EINVAL;
+}
+
 enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn, enum skua_state *out)
 {
     const struct skua_connection *c = skua_endpoint_conn(ep, conn);

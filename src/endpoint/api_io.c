@@ -34,6 +34,7 @@ void skua_endpoint_recv(struct skua_endpoint *ep, struct skua_rx *rx, size_t n, 
     for (size_t i = 0; i < n; i++) {
         size_t step = rx[i].segment_size != 0 ? rx[i].segment_size : rx[i].len;
         size_t at = 0;
+        ep->compared = NULL;
         do { /* at least once: an empty datagram counts as well */
             size_t len = rx[i].len - at < step ? rx[i].len - at : step;
             ep->datagrams_received++;
@@ -113,7 +114,11 @@ void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *t
     if (c == NULL || c->close.over) {
         return;
     }
-    if (error == EMSGSIZE) {
+    if (!skua_path_equal(&tx->path, &c->path)) { /* one that is tried, or was left meanwhile */
+        if (error == EMSGSIZE || error == ENETUNREACH || error == EHOSTUNREACH) {
+            skua_connection_path_refused(c, &tx->path, now);
+        }
+    } else if (error == EMSGSIZE) {
         skua_connection_too_large(c, tx, now);
     } else if (error == ECONNREFUSED) {
         skua_connection_hint(c, SKUA_HINT_PORT_UNREACHABLE, now);

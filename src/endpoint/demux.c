@@ -97,11 +97,23 @@ static enum skua_verdict answer_version(struct skua_endpoint *ep, const struct s
     return SKUA_VERDICT_VERSION;
 }
 
-static enum skua_verdict by_id(struct skua_endpoint *ep, const struct skua_arrival *a,
-                               skua_time now)
+/* Did a datagram for `c` come along another path than its own? Once for all datagrams of a receive
+ * buffer (skua_endpoint_recv forgets the last). */
+static bool is_elsewhere(struct skua_endpoint *ep, const struct skua_connection *c,
+                         const struct skua_path *path)
+{
+    if (ep->compared != c) {
+        ep->compared = c;
+        ep->elsewhere = !skua_path_equal(path, &c->path);
+    }
+    return ep->elsewhere;
+}
+
+static enum skua_verdict by_id(struct skua_endpoint *ep, struct skua_arrival *a, skua_time now)
 {
     struct skua_connection *c = find(ep, a->head);
     if (c != NULL) {
+        a->elsewhere = is_elsewhere(ep, c, a->path);
         return skua_connection_recv(c, a, now);
     }
     if (a->head->type == SKUA_PACKET_CONFIRM || a->head->type == SKUA_PACKET_DATA) {
@@ -113,8 +125,9 @@ static enum skua_verdict by_id(struct skua_endpoint *ep, const struct skua_arriv
     if (a->head->type == SKUA_PACKET_REFUSE) {
         return skua_listener_cancel(ep, a, now);
     }
-    bool known = skua_time_wait_recv(&ep->time_wait, a->head->dcid, a->head->dcid_len, a->len,
-                                     &ep->answers, now);
+    const struct skua_question question = {
+        .id = a->head->dcid, .id_len = a->head->dcid_len, .len = a->len, .path = a->path};
+    bool known = skua_time_wait_recv(&ep->time_wait, &question, &ep->answers, now);
     return known ? SKUA_VERDICT_TIME_WAIT : skua_reset_recv(ep, a, now);
 }
 
@@ -123,7 +136,7 @@ enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx
 {
     struct skua_head head;
     enum skua_verdict verdict = skua_header_peek(data, len, SKUA_OWN_ID_LEN, &head);
-    const struct skua_arrival arrival = {
+    struct skua_arrival arrival = {
         .head = &head, .data = data, .len = len, .path = &rx->path, .ecn = rx->ecn};
     if (verdict == SKUA_VERDICT_VERSION) {
         return answer_version(ep, &arrival, now);

@@ -37,16 +37,19 @@ enum { SKUA_HANDLE_CONN = 1, SKUA_HANDLE_STREAM = 2 };
 enum { SKUA_MEETING_KEY_LEN = 4 + (int)sizeof(struct skua_addr) };
 
 struct skua_endpoint {
-    struct skua_env env;             /* what connections borrow; first, since it is the hottest */
-    struct skua_aead_cache cache;    /* expanded cipher states */
-    struct skua_handles handles;     /* connections and streams */
-    struct skua_nummap by_id;        /* own id, as a number -> connection */
-    struct skua_nummap by_token;     /* begin of the peer's reset token -> connection */
-    struct skua_idmap meetings;      /* socket and peer's address -> connection in a rendezvous */
-    struct skua_connection *last;    /* the connection of the last datagram: GRO batches hit it */
-    uint64_t last_id;                /* the own id that it came under, as a number */
-    struct skua_timers timers;       /* one timer per connection */
-    struct skua_node conns;          /* every connection, by `all_link` of struct member */
+    struct skua_env env;          /* what connections borrow; first, since it is the hottest */
+    struct skua_aead_cache cache; /* expanded cipher states */
+    struct skua_handles handles;  /* connections and streams */
+    struct skua_nummap by_id;     /* own id, as a number -> connection */
+    struct skua_nummap by_token;  /* begin of the peer's reset token -> connection */
+    struct skua_idmap meetings;   /* socket and peer's address -> connection in a rendezvous */
+    struct skua_connection *last; /* the connection of the last datagram: GRO batches hit it */
+    uint64_t last_id;             /* the own id that it came under, as a number */
+    const struct skua_connection *compared; /* whose path the present receive buffer's was compared
+                                               with; or NULL */
+    bool elsewhere;                         /* ... and was another one */
+    struct skua_timers timers;              /* one timer per connection */
+    struct skua_node conns;                 /* every connection, by `all_link` of struct member */
     struct skua_node ready;          /* connections that may have something to send, round robin */
     struct skua_admission admission; /* what is asked of SYNs; secret */
     struct skua_syn_queue syns;      /* half-open entries */

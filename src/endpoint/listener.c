@@ -199,7 +199,7 @@ static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_h
     struct skua_accept_args args = {
         .settings = ep->accept_settings,
         .user = ep->accept_user,
-        .path = a->path,
+        .path = &entry->path,
         .result = result,
         .syn_ack_sent = entry->repeated ? SKUA_NEVER : entry->first_sent,
     };
@@ -208,7 +208,11 @@ static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_h
     if (skua_connection_accept(&c, &ep->env, &args, now) != SKUA_OK) {
         return SKUA_VERDICT_NO_MEMORY;
     }
-    enum skua_verdict verdict = skua_connection_recv(c, a, now);
+    /* A NAT may have forgotten its client meanwhile: the SYN_ACK has proven where the client was.
+     */
+    struct skua_arrival arrival = *a;
+    arrival.elsewhere = !skua_path_equal(a->path, &entry->path);
+    enum skua_verdict verdict = skua_connection_recv(c, &arrival, now);
     if (verdict != SKUA_VERDICT_OK && verdict != SKUA_VERDICT_PROTOCOL) {
         skua_connection_free(c);
         return verdict == SKUA_VERDICT_BAD_AUTH ? SKUA_VERDICT_CONFIRM_BAD : verdict;
@@ -217,7 +221,7 @@ static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_h
         skua_connection_free(c);
         return SKUA_VERDICT_NO_MEMORY;
     }
-    const enum skua_code code = judge(ep, result, a->path);
+    const enum skua_code code = judge(ep, result, &entry->path);
     ep->accept_queue++;
     if (code != SKUA_CODE_NO_ERROR) {
         skua_outbox_disown(ep, c);
@@ -236,7 +240,7 @@ enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct sku
     if (entry == NULL) {
         return SKUA_VERDICT_UNKNOWN_ID;
     }
-    if (!skua_addr_equal(&entry->path.remote, &a->path->remote)) {
+    if (entry->rendezvous && !skua_addr_equal(&entry->path.remote, &a->path->remote)) {
         return SKUA_VERDICT_CONFIRM_BAD;
     }
     const bool full = ep->accept_queue >= ep->backlog;

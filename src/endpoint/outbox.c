@@ -84,7 +84,6 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
         skua_time length = c->settings->time_wait_ns;
         const struct skua_time_wait_entry entry = {
             .id = &own,
-            .path = &c->path,
             .packet = farewell->packet,
             .packet_len = farewell->len,
             .length_ns = length != 0 ? length : skua_time_max(three_pto, SKUA_TIME_WAIT_LEAST),

@@ -15,7 +15,6 @@
 struct record {
     struct skua_node link; /* in a bucket; first member */
     skua_time started;     /* when it was added */
-    struct skua_addr to;   /* remote address; `reserved` holds the socket's index */
     uint32_t until_us;     /* when it ends, after `started` */
     uint32_t answered_us;  /* last answer, after `started` */
     uint16_t pace_ms;      /* least time between two answers */
@@ -30,7 +29,6 @@ enum { PROLONGED = 0x80 };
 /* Id of 16, and {FIN_ACK, ACK of one packet} under a 32-byte tag: 1 + 16 + 4 + 2 + 12 + 32. */
 SKUA_STATIC_ASSERT(offsetof(struct record, bytes) + 16 + 67 <= SKUA_LIMIT_TIME_WAIT_BYTES,
                    "a record is at most as large as documented");
-SKUA_STATIC_ASSERT(SKUA_MAX_SOCKETS <= 256, "the socket's index is kept in a byte");
 
 static size_t record_size(const struct record *record)
 {
@@ -111,8 +109,6 @@ void skua_time_wait_add(struct skua_time_wait *tw, const struct skua_time_wait_e
     skua_time pace_ms = entry->pto_ns / 4 / SKUA_MSEC;
     skua_time length_us = entry->length_ns / SKUA_USEC;
     record->started = now;
-    record->to = entry->path->remote;
-    record->to.reserved = (uint8_t)entry->path->socket;
     record->until_us = (uint32_t)skua_time_min(length_us, UINT32_MAX / 2);
     record->pace_ms = (uint16_t)skua_time_min(pace_ms, UINT16_MAX);
     record->id_len = entry->id->len;
@@ -126,19 +122,18 @@ void skua_time_wait_add(struct skua_time_wait *tw, const struct skua_time_wait_e
     skua_list_push_back(bucket_of(tw, record), &record->link);
 }
 
-static void record_answer(const struct record *record, struct skua_answers *answers)
+static void record_answer(const struct record *record, const struct skua_path *path,
+                          struct skua_answers *answers)
 {
-    struct skua_path path = {.socket = record->to.reserved, .remote = record->to};
-    path.remote.reserved = 0;
-    struct skua_answer *answer = skua_answers_add(answers, &path);
+    struct skua_answer *answer = skua_answers_add(answers, path);
     memcpy(answer->bytes, record->bytes + record->id_len, record->packet_len);
     answer->len = record->packet_len;
 }
 
-bool skua_time_wait_recv(struct skua_time_wait *tw, const uint8_t *id, size_t id_len, size_t len,
+bool skua_time_wait_recv(struct skua_time_wait *tw, const struct skua_question *question,
                          struct skua_answers *answers, skua_time now)
 {
-    struct record *record = skua_idmap_get(&tw->by_id, id, id_len);
+    struct record *record = skua_idmap_get(&tw->by_id, question->id, question->id_len);
     if (record == NULL) {
         return false;
     }
@@ -146,10 +141,10 @@ bool skua_time_wait_recv(struct skua_time_wait *tw, const uint8_t *id, size_t id
     uint64_t quiet_us = skua_time_sub(age_us, record->answered_us);
     unsigned sent = record->answers & ~(unsigned)PROLONGED;
     bool soon = record->answers != 0 && quiet_us < record->pace_ms * UINT64_C(1000);
-    if (len <= record->packet_len || sent >= SKUA_TIME_WAIT_ANSWERS || soon) {
+    if (question->len <= record->packet_len || sent >= SKUA_TIME_WAIT_ANSWERS || soon) {
         return true;
     }
-    record_answer(record, answers);
+    record_answer(record, question->path, answers);
     record->answered_us = (uint32_t)skua_time_min(age_us, UINT32_MAX);
     if ((record->answers & PROLONGED) == 0) {
         record->until_us *= 2;

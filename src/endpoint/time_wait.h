@@ -1,8 +1,9 @@
 /* Connections that are over, but may still be asked about: the TIME_WAIT table.
  *
  * A record is the sealed last packet of a connection ({FIN_ACK, ACK}, or a RST) and what it takes
- * to send it again: the id it listens to, the address, and how often it may answer. All keys are
- * gone. Any longer packet for the id is answered by the same bytes, at most once per PTO/4 and
+ * to send it again: the id it listens to, and how often it may answer. Whoever asks is answered,
+ * wherever he is by now: only the peer can read it, and it is shorter than the question. All keys
+ * are gone. Any longer packet for the id is answered by the same bytes, at most once per PTO/4 and
  * SKUA_TIME_WAIT_ANSWERS times; the first one doubles the record's time (docs/protocol.md,
  * "TIME_WAIT"). Shorter packets are not answered, so two records can never talk to each other.
  *
@@ -40,9 +41,8 @@ struct skua_time_wait {
 
 /* What a record is made from. */
 struct skua_time_wait_entry {
-    const struct skua_id *id;     /* own id of the connection */
-    const struct skua_path *path; /* where answers go */
-    const uint8_t *packet;        /* the sealed last packet; copied */
+    const struct skua_id *id; /* own id of the connection */
+    const uint8_t *packet;    /* the sealed last packet; copied */
     size_t packet_len;
     skua_time length_ns; /* of TIME_WAIT */
     skua_time pto_ns;    /* at the end */
@@ -54,8 +54,16 @@ void skua_time_wait_deinit(struct skua_time_wait *tw);
  */
 void skua_time_wait_add(struct skua_time_wait *tw, const struct skua_time_wait_entry *entry,
                         skua_time now);
-/* A datagram of `len` bytes for `id`: true where a record takes it, and answers if it should. */
-bool skua_time_wait_recv(struct skua_time_wait *tw, const uint8_t *id, size_t id_len, size_t len,
+/* A datagram that may be for a record. */
+struct skua_question {
+    const uint8_t *id;            /* its dcid */
+    size_t id_len;                /* bytes of it */
+    size_t len;                   /* of the whole datagram */
+    const struct skua_path *path; /* where it came from, and an answer goes */
+};
+
+/* True where a record takes it, and answers if it should. */
+bool skua_time_wait_recv(struct skua_time_wait *tw, const struct skua_question *question,
                          struct skua_answers *answers, skua_time now);
 /* Whether `id` is still taken by a record. */
 bool skua_time_wait_has(const struct skua_time_wait *tw, const struct skua_id *id);

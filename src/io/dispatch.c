@@ -38,6 +38,8 @@ static skua_ev_handler *handler_of(const struct skua_ev *ev, enum skua_event_typ
         return h->finished;
     case SKUA_EVENT_DELIVERED:
         return h->delivered;
+    case SKUA_EVENT_PATH:
+        return h->path;
     case SKUA_EVENT_CLOSED:
         return h->closed;
     case SKUA_EVENT_NONE:

@@ -17,6 +17,22 @@ void skua_ecn_init(struct skua_ecn *ecn)
     *ecn = (struct skua_ecn){.state = SKUA_ECN_STATE_TESTING};
 }
 
+/* Begins a test. */
+static void test(struct skua_ecn *ecn, skua_time now)
+{
+    ecn->state = SKUA_ECN_STATE_TESTING;
+    ecn->tested = 0;
+    ecn->lost = 0;
+    ecn->test_start = now;
+}
+
+void skua_ecn_on_path(struct skua_ecn *ecn, skua_time now)
+{
+    if (ecn->state != SKUA_ECN_STATE_FAILED) {
+        test(ecn, now);
+    }
+}
+
 void skua_ecn_on_sent(struct skua_ecn *ecn)
 {
     ecn->sent++;
@@ -75,12 +91,10 @@ static uint64_t validate(struct skua_ecn *ecn, const struct skua_ecn_ack *ack)
 /* Marked packets are lost, and only others arrive. */
 static void fall_into_hole(struct skua_ecn *ecn, skua_time now)
 {
-    ecn->lost = 0;
     if (ecn->state == SKUA_ECN_STATE_CAPABLE) {
-        ecn->state = SKUA_ECN_STATE_TESTING;
-        ecn->tested = 0;
-        ecn->test_start = now;
+        test(ecn, now);
     } else {
+        ecn->lost = 0;
         ecn->state = SKUA_ECN_STATE_FAILED;
     }
 }

@@ -1,5 +1,5 @@
-/* Explicit Congestion Notification on one path: whether to mark own packets, and what the peer's
- * counts say (RFC 9000 §13.4 and appendix A.4, RFC 3168).
+/* Explicit Congestion Notification on the present path: whether to mark own packets, and what the
+ * peer's counts say (RFC 9000 §13.4 and appendix A.4, RFC 3168).
  *
  * A path is first tested with a few marked packets. It is found capable when the peer's counts show
  * that marks arrive as they were sent. Marking ends where they do not: bleached, changed to another
@@ -52,6 +52,10 @@ static inline bool skua_ecn_marks(const struct skua_ecn *ecn)
 {
     return ecn->state == SKUA_ECN_STATE_TESTING || ecn->state == SKUA_ECN_STATE_CAPABLE;
 }
+
+/* Packets leave along another path from now on, which is to be tested; but where one has failed,
+ * the totals fit no more. */
+void skua_ecn_on_path(struct skua_ecn *ecn, skua_time now);
 
 /* A marked packet was sent. */
 void skua_ecn_on_sent(struct skua_ecn *ecn);

@@ -246,6 +246,13 @@ bool skua_pmtud_on_too_big(struct skua_pmtud *pmtud, uint32_t size)
     return true;
 }
 
+void skua_pmtud_on_path(struct skua_pmtud *pmtud)
+{
+    pmtud->in_flight = false;
+    pmtud->acked_size = 0;
+    forget_suspicion(pmtud);
+}
+
 uint32_t skua_pmtud_pto_size(const struct skua_pmtud *pmtud, uint32_t pto_count)
 {
     return pto_count < 2 ? pmtud->mtu : BASE;

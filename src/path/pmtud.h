@@ -78,6 +78,9 @@ bool skua_pmtud_on_packet_lost(struct skua_pmtud *pmtud, uint32_t size_min, uint
  * its later loss is ignored. Returns true where the MTU was lowered. */
 bool skua_pmtud_on_too_big(struct skua_pmtud *pmtud, uint32_t size);
 
+/* Packets leave along another path to the same host: what is under way is not heard of any more. */
+void skua_pmtud_on_path(struct skua_pmtud *pmtud);
+
 /* Size for packets of a PTO: after the second in a row large ones may be what is lost, so small
  * ones are sent, whose arrival also is what proves a black hole. */
 uint32_t skua_pmtud_pto_size(const struct skua_pmtud *pmtud, uint32_t pto_count);

@@ -40,6 +40,7 @@ struct walk {
     struct skua_ack_result *out;
     struct skua_sent newest; /* copy of the newest packet for the rate sample */
     bool has_newest;         /* it is there */
+    bool other_path;         /* the largest newly acknowledged went along another path */
 };
 
 static void count_acked(struct walk *walk, struct skua_sent *entry)
@@ -53,7 +54,7 @@ static void count_acked(struct walk *walk, struct skua_sent *entry)
         rec->eliciting_in_flight--;
     }
     /* Descending order: the first is the newest. */
-    if (!walk->has_newest && (entry->flags & SKUA_SENT_MTU_PROBE) == 0) {
+    if (!walk->has_newest && (entry->flags & SKUA_SENT_APART) == 0) {
         walk->newest = *entry;
         walk->has_newest = true;
     }
@@ -65,7 +66,7 @@ static void count_spurious(struct walk *walk, uint64_t pn, const struct skua_sen
         return;
     }
     walk->rec->delivered += skua_sent_flight(entry);
-    if ((entry->flags & SKUA_SENT_MTU_PROBE) == 0) {
+    if ((entry->flags & SKUA_SENT_APART) == 0) {
         walk->out->spurious_packets++;
         walk->out->spurious_bytes += entry->size;
         skua_loss_on_spurious(walk->rec, pn);
@@ -79,7 +80,7 @@ static void acknowledge(struct walk *walk, uint64_t pn, uint64_t low)
     struct skua_ack_result *out = walk->out;
     struct skua_sent *entry = skua_sent_at(&rec->sent, pn);
     bool in_flight = (entry->flags & SKUA_SENT_IN_FLIGHT) != 0;
-    bool mtu_probe = (entry->flags & SKUA_SENT_MTU_PROBE) != 0;
+    bool other_path = (entry->flags & SKUA_SENT_OTHER_PATH) != 0;
     if (entry->state == SKUA_SENT_LOST) {
         count_spurious(walk, pn, entry);
     } else if (in_flight) {
@@ -88,13 +89,14 @@ static void acknowledge(struct walk *walk, uint64_t pn, uint64_t low)
     if (out->packets == 0) {
         out->largest_pn = pn;
         out->largest_sent = entry->time_sent;
+        walk->other_path = other_path;
     }
     out->packets++;
     out->marked += (entry->flags & SKUA_SENT_ECT) / SKUA_SENT_ECT;
     out->eliciting = out->eliciting || (entry->flags & SKUA_SENT_ELICITING) != 0;
-    if (mtu_probe) {
+    if (!other_path && (entry->flags & SKUA_SENT_MTU_PROBE) != 0) {
         out->mtu_probe = entry->size;
-    } else if (entry->size > out->size_max) {
+    } else if (!other_path && entry->size > out->size_max) {
         out->size_max = entry->size;
     }
     entry->state = SKUA_SENT_ACKED;
@@ -175,7 +177,9 @@ enum skua_code skua_recovery_on_ack(struct skua_recovery *rec, const struct skua
         out->advances = true;
     }
     out->largest_is_new = out->largest_pn == ranges[0].last;
-    sample_rtt(rec, ack_delay, now, out);
+    if (!walk.other_path) {
+        sample_rtt(rec, ack_delay, now, out);
+    }
     if (walk.has_newest) {
         skua_rate_sample(rec, &walk.newest, now, &out->rate);
     }

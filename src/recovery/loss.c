@@ -66,6 +66,9 @@ static void count_lost(struct skua_recovery *rec, uint64_t pn, const struct skua
     if ((entry->flags & SKUA_SENT_ELICITING) != 0) {
         rec->eliciting_in_flight--;
     }
+    if ((entry->flags & SKUA_SENT_OTHER_PATH) != 0) {
+        return;
+    }
     if ((entry->flags & SKUA_SENT_MTU_PROBE) != 0) {
         out->mtu_probe = entry->size;
         return;

@@ -152,6 +152,26 @@ enum skua_err skua_recovery_skip(struct skua_recovery *rec, uint64_t pn)
     return SKUA_OK;
 }
 
+void skua_recovery_on_path(struct skua_recovery *rec, bool other_host)
+{
+    for (uint64_t pn = rec->sent.first; pn < rec->sent.next; pn++) {
+        struct skua_sent *entry = skua_sent_at(&rec->sent, pn);
+        if (entry->state == SKUA_SENT_OUTSTANDING || entry->state == SKUA_SENT_LOST) {
+            /* Nor do its marks tell of the new path. */
+            entry->flags = (entry->flags & (uint8_t)~SKUA_SENT_ECT) | SKUA_SENT_OTHER_PATH;
+        }
+    }
+    rec->bytes_in_flight = 0;
+    rec->pto_count = 0;
+    rec->outage_start = SKUA_NEVER;
+    rec->app_limited_until = 0;
+    if (other_host) {
+        skua_rtt_init(&rec->rtt);
+        rec->first_sample_time = SKUA_NEVER;
+        rec->reorder = (struct skua_reorder){.mult = 1};
+    }
+}
+
 void skua_recovery_on_app_limited(struct skua_recovery *rec)
 {
     uint64_t until = rec->delivered + rec->bytes_in_flight;

@@ -53,7 +53,8 @@ struct skua_rate_sample {
     uint64_t lost;            /* bytes declared lost since it was sent */
 };
 
-/* What was declared lost by one call. MTU probes are in none of the counts but their own. */
+/* What was declared lost by one call. MTU probes are in none of the counts but their own, packets
+ * along another path in none at all. */
 struct skua_loss_result {
     uint64_t bytes;           /* in flight until now */
     uint64_t packets;         /* of these bytes */
@@ -155,6 +156,11 @@ enum skua_err skua_recovery_on_sent(struct skua_recovery *rec, uint64_t pn,
 /* Packet number `pn` (the next one) is left out on purpose: whoever acknowledges it lies. The
  * newest SKUA_RECOVERY_SKIPPED are remembered. Errors as on_sent. */
 enum skua_err skua_recovery_skip(struct skua_recovery *rec, uint64_t pn);
+
+/* The path has changed: packets leave along another one from now on, to another host where
+ * `other_host`. What was sent before is still acknowledged or lost, but says nothing about the new
+ * path (RFC 9000 §9.4). Work is proportional to what is in flight. */
+void skua_recovery_on_path(struct skua_recovery *rec, bool other_host);
 
 /* The sender stopped for want of data (not of window or pacing credit): delivery-rate samples until
  * what is in flight now is delivered are lower bounds. */

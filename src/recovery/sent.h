@@ -29,8 +29,13 @@ enum {
     SKUA_SENT_MTU_PROBE = 4, /* a PMTUD probe: its loss says nothing about congestion */
     SKUA_SENT_APP_LIMITED = 8, /* the sender had nothing more to send then */
     SKUA_SENT_HAS_RECORD = 16, /* `record` is in use */
-    SKUA_SENT_ECT = 32         /* left with ECT(0) in its IP header */
+    SKUA_SENT_ECT = 32,        /* left with ECT(0) in its IP header */
+    SKUA_SENT_OTHER_PATH = 64 /* not along the present path: sent before it came into use, or to try
+                                 another. The sender may set it for what is not ack-eliciting */
 };
+
+/* What says nothing about congestion on the present path, nor about its RTT and MTU. */
+enum { SKUA_SENT_APART = SKUA_SENT_MTU_PROBE | SKUA_SENT_OTHER_PATH };
 
 enum skua_sent_state {
     SKUA_SENT_VOID,        /* skipped, or forgotten: nothing here */
@@ -111,11 +116,10 @@ bool skua_sent_take_record(struct skua_sent_map *map, struct skua_sent *entry,
 void skua_sent_drop_records(struct skua_sent_map *map, struct skua_sent *entry);
 
 /* What a packet counts in bytes in flight: an MTU probe, which may be larger than the whole
- * congestion window, nothing (RFC 8899 §3, item 7). */
+ * congestion window, nothing (RFC 8899 §3, item 7), nor one along another path (RFC 9000 §9.4). */
 static inline uint32_t skua_sent_flight(const struct skua_sent *entry)
 {
-    bool counts =
-        (entry->flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_MTU_PROBE)) == SKUA_SENT_IN_FLIGHT;
+    bool counts = (entry->flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_APART)) == SKUA_SENT_IN_FLIGHT;
     return counts ? entry->size : 0;
 }
 

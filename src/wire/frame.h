@@ -120,6 +120,7 @@ struct skua_frame {
             const uint8_t *token; /* SKUA_FRAME_TOKEN_LEN bytes, in the packet */
         } new_id;
         uint64_t retire_id; /* RETIRE_CONNECTION_ID: sequence of the receiver's id */
+        uint64_t path;      /* PATH_CHALLENGE, PATH_RESPONSE: what the challenger chose */
         struct {
             uint64_t bidi;  /* bidirectional streams that the sender opened */
             uint64_t uni;   /* unidirectional ones */

@@ -177,6 +177,10 @@ static bool read_fields(struct skua_reader *r, struct skua_frame *f)
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
         f->retire_id = skua_reader_varint(r);
         return true;
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
+        f->path = skua_reader_u64(r);
+        return true;
     case SKUA_FRAME_FIN:
         f->fin.total = 0;
         if (!read_count(r, &f->fin.bidi) || !read_count(r, &f->fin.uni)) {

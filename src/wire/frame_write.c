@@ -98,6 +98,10 @@ static void write_fields(struct skua_writer *w, const struct skua_frame *f)
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
         skua_writer_varint(w, f->retire_id);
         return;
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
+        skua_writer_u64(w, f->path);
+        return;
     case SKUA_FRAME_FIN:
         skua_writer_varint(w, f->fin.bidi);
         skua_writer_varint(w, f->fin.uni);
@@ -177,6 +181,9 @@ static size_t fields_len(const struct skua_frame *f)
                f->new_id.id.len + SKUA_FRAME_TOKEN_LEN;
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
         return skua_varint_len(f->retire_id);
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
+        return sizeof f->path;
     case SKUA_FRAME_FIN:
         return skua_varint_len(f->fin.bidi) + skua_varint_len(f->fin.uni) +
                skua_varint_len(f->fin.total);

@@ -73,6 +73,7 @@ static void on_event(struct side *s, const struct skua_event *e)
     case SKUA_EVENT_DATAGRAM:
     case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_STREAMS:
+    case SKUA_EVENT_PATH:
     case SKUA_EVENT_NONE:
     case SKUA_EVENT_TYPES:
         break;

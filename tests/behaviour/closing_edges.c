@@ -180,9 +180,8 @@ SCENARIO(time_wait_table_is_bounded)
     struct skua_heap heap;
     struct skua_time_wait tw;
     static const uint8_t key[16], bytes[40];
-    const struct skua_path path = {.remote = sim_addr(server->host, 0)};
     struct skua_time_wait_entry entry = {
-        .path = &path, .packet = bytes, .packet_len = sizeof bytes, .length_ns = SEC(10)};
+        .packet = bytes, .packet_len = sizeof bytes, .length_ns = SEC(10)};
     skua_heap_init(&heap, NULL);
     skua_time_wait_init(&tw, &heap, key);
     for (uint32_t i = 0; i < 100000; i++) {

@@ -3,6 +3,7 @@
  * copy of a RST) comes before what was, so that of too many the last ones count. */
 #include "record.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,6 +177,17 @@ static void on_filtered(void *arg, struct sim_host *to, const struct sim_datagra
     }
 }
 
+/* Sockets of a host are told apart by their number, others by their port. */
+static void on_path(struct side *s, const uint64_t args[4])
+{
+    static const char *const what[] = {"is tried", "is proven", "in use", "given up"};
+    char text[80];
+    bool own = s == &r.pair->client;
+    (void)snprintf(text, sizeof text, "path %s %" PRIu64 " %s", own ? "from socket" : "to port",
+                   own ? args[1] : args[3], what[args[0]]);
+    record_note(s, text);
+}
+
 static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_event *e)
 {
     (void)arg;
@@ -196,6 +208,9 @@ static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_e
         break;
     case SKUA_TRACE_STATE:
         record_note(s, skua_state_name((enum skua_state)e->args[1]));
+        break;
+    case SKUA_TRACE_PATH:
+        on_path(s, e->args);
         break;
     case SKUA_TRACE_PACKET_RECEIVED:
         t->opened_pn = e->args[1];

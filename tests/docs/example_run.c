@@ -198,6 +198,7 @@ static void on_event(struct end *end, const struct skua_event *event)
         break;
     case SKUA_EVENT_DATAGRAM:
     case SKUA_EVENT_DATAGRAM_ROOM:
+    case SKUA_EVENT_PATH:
     case SKUA_EVENT_NONE:
     case SKUA_EVENT_ESTABLISHED:
     case SKUA_EVENT_STREAM:

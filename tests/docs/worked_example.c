@@ -197,6 +197,8 @@ static void describe(const struct skua_frame *f, char *out, size_t size)
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
     case SKUA_FRAME_CONSUMED:
     case SKUA_FRAME_CONFIRM_READ:
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
     case SKUA_FRAME_FIN_ACK:
     case SKUA_FRAME_RST:
         break;

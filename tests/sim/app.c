@@ -321,6 +321,58 @@ static void on_key_update(void *arg)
     }
 }
 
+static struct skua_path path_by(const struct sim_conn *c, unsigned socket)
+{
+    return sim_path_seen(c->host, socket, c->to, c->mate != NULL ? c->mate->socket : 0);
+}
+
+static void on_move(void *arg)
+{
+    struct sim_conn *c = arg;
+    struct sim_world *w = c->app->world;
+    if (c->over || c->handle == 0) {
+        return;
+    }
+    const struct skua_path path = path_by(c, (unsigned)sim_rng_below(&w->rng, SIM_SOCKETS_MAX - 1));
+    enum skua_err err = skua_conn_migrate(c->host->ep, c->handle, &path);
+    SIM_CHECK(w, err == SKUA_OK || err == SKUA_EAGAIN || err == SKUA_ESTATE || err == SKUA_ECLOSED);
+    w->counts[SIM_COUNT_MOVE] += err == SKUA_OK;
+    w->counts[SIM_COUNT_MOVE_AGAIN] += err == SKUA_EAGAIN;
+    sim_host_wake(c->host, w->now);
+}
+
+/* Looks for a socket that works, as a driver does: again, until nothing is sent by a dead one. */
+static void on_escape(void *arg)
+{
+    struct sim_conn *c = arg;
+    struct sim_world *w = c->app->world;
+    struct skua_path path;
+    if (c->over || skua_conn_path(c->host->ep, c->handle, &path) != SKUA_OK ||
+        (c->host->mute >> path.socket & 1) == 0) {
+        return;
+    }
+    on_move(c);
+    sim_at(w, w->now + 200 * SKUA_MSEC, on_escape, c);
+}
+
+/* The network of the socket in use is gone. One of them stays. */
+static void on_loss(void *arg)
+{
+    struct sim_conn *c = arg;
+    struct sim_world *w = c->app->world;
+    struct skua_path path;
+    if (!c->over && c->established && skua_conn_path(c->host->ep, c->handle, &path) == SKUA_OK &&
+        c->host->mute == 0) {
+        w->counts[SIM_COUNT_SOCKET_LOST]++;
+        c->host->mute = 1u << path.socket;
+        for (struct sim_conn *k = c->app->conns; k != NULL; k = k->next) {
+            if (k->host == c->host && k->client) {
+                sim_at(w, w->now + sim_rng_log(&w->rng, SKUA_MSEC, SKUA_SEC), on_escape, k);
+            }
+        }
+    }
+}
+
 /* Arms what the plan does by the clock. */
 static void arm(struct sim_conn *c)
 {
@@ -334,13 +386,18 @@ static void arm(struct sim_conn *c)
     for (uint32_t i = 0; i < c->plan.key_updates; i++) {
         sim_at(w, w->now + sim_rng_below(&w->rng, c->plan.span + 1), on_key_update, c);
     }
+    for (uint32_t i = 0; i < c->plan.moves; i++) {
+        sim_at(w, w->now + sim_rng_below(&w->rng, c->plan.span + 1), on_move, c);
+    }
+    for (uint32_t i = 0; i < c->plan.losses; i++) {
+        sim_at(w, w->now + sim_rng_below(&w->rng, c->plan.span + 1), on_loss, c);
+    }
 }
 
 void sim_app_start(struct sim_conn *c)
 {
     struct sim_world *w = c->app->world;
-    struct skua_path path =
-        sim_path_seen(c->host, c->socket, c->to, c->mate != NULL ? c->mate->socket : 0);
+    const struct skua_path path = path_by(c, c->socket);
     c->config.user = c;
     w->counts[SIM_COUNT_CONNECT]++;
     w->counts[SIM_COUNT_RENDEZVOUS] += c->mate != NULL;
@@ -558,10 +615,12 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
                (e->error == SKUA_ECONNRESET && e->remote && !e->application);
     }
     /* Where the last packet of a peer that went through TIME_WAIT is lost, and its repeats for
-     * seconds, nobody says that our FIN has arrived (it has). */
+     * seconds, nobody says that our FIN has arrived (it has). Behind a NAT that forgets he cannot
+     * be asked either, since he speaks no more of himself. */
     return e->error == SKUA_OK ||
            (silence && p != NULL && p->finished &&
-            sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at + 5 * SKUA_SEC);
+            (sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at + 5 * SKUA_SEC ||
+             p->host->nat.dropped_at >= p->finished_at));
 }
 
 static void on_closed(struct sim_conn *c, const struct skua_event *e)
@@ -582,6 +641,16 @@ static void on_closed(struct sim_conn *c, const struct skua_event *e)
     become_over(c, e->error);
 }
 
+static void on_path(struct sim_conn *c, const struct skua_event *e)
+{
+    struct sim_world *w = c->app->world;
+    struct skua_path path;
+    SIM_CHECK(w, skua_conn_path(c->host->ep, c->handle, &path) == SKUA_OK);
+    SIM_CHECK(w, path.socket < SIM_SOCKETS_MAX && e->path.socket < SIM_SOCKETS_MAX);
+    SIM_CHECK(w, e->error == SKUA_OK || (e->error == SKUA_EUNREACHABLE && c->client));
+    w->counts[SIM_COUNT_PATH_EVENT]++;
+}
+
 static void on_event(struct sim_host *host, const struct skua_event *event)
 {
     struct sim_world *w = host->world;
@@ -599,6 +668,9 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
     case SKUA_EVENT_INCOMING:
     case SKUA_EVENT_TYPES:
         sim_fail(w, "an event of no kind");
+    case SKUA_EVENT_PATH:
+        on_path(c, event);
+        break;
     case SKUA_EVENT_ESTABLISHED:
         on_established(c);
         break;

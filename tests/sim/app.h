@@ -47,6 +47,8 @@ struct sim_plan {
     skua_time datagram_life;     /* ... of so long */
     skua_time datagram_pause;    /* ... most between bursts of them */
     uint32_t pings, key_updates; /* how many, at random times within `span` */
+    uint32_t moves;              /* client: to other sockets, the same way */
+    uint32_t losses;             /* client: of the socket in use, for the rest of `span` */
     skua_time span;
     bool early; /* client: streams are opened before the connection stands */
     enum sim_end end;

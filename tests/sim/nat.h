@@ -30,11 +30,12 @@ struct sim_nat_mapping {
 struct sim_nat {
     bool on;
     struct sim_nat_config config;
-    uint8_t index;       /* last byte of its addresses: the host's number + 1 */
-    uint8_t generation;  /* of its address: counts changes */
-    uint16_t next_port;  /* of the next mapping */
-    unsigned next;       /* mapping to reuse where all are taken */
-    uint64_t rebindings; /* so far */
+    uint8_t index;        /* last byte of its addresses: the host's number + 1 */
+    uint8_t generation;   /* of its address: counts changes */
+    uint16_t next_port;   /* of the next mapping */
+    unsigned next;        /* mapping to reuse where all are taken */
+    uint64_t rebindings;  /* so far */
+    skua_time dropped_at; /* when something was last not let in */
     struct sim_nat_mapping mappings[SIM_NAT_MAPPINGS];
 };
 

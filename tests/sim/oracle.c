@@ -129,55 +129,6 @@ static void print_event(const struct sim_host *host, const struct skua_trace_eve
     printf("\n");
 }
 
-static void on_trace(void *user, const struct skua_trace_event *e)
-{
-    struct sim_host *host = user;
-    struct sim_world *world = host->world;
-    hash_in(&world->hash, host->index);
-    hash_in(&world->hash, e->time);
-    hash_in(&world->hash, e->conn);
-    hash_in(&world->hash, e->type);
-    for (int i = 0; i < 4; i++) {
-        hash_in(&world->hash, e->args[i]);
-    }
-    if (world->verbose) {
-        print_event(host, e);
-    }
-    if (host->observe != NULL) {
-        host->observe(host->observe_arg, e);
-    }
-    if (world->tap.trace != NULL) {
-        world->tap.trace(world->tap.arg, host, e);
-    }
-    if (e->type == SKUA_TRACE_STATE) {
-        check_transition(host, e);
-    } else if (e->type == SKUA_TRACE_PACKET_SENT) {
-        check_sent(host, e);
-    } else if (e->type == SKUA_TRACE_ECN) {
-        count_ecn(world, e);
-    }
-}
-
-struct skua_trace sim_oracle_sink(struct sim_host *host)
-{
-    return (struct skua_trace){.event = on_trace, .user = host};
-}
-
-void sim_oracle_forget(struct sim_oracle *o)
-{
-    free(o->known);
-    o->known = NULL;
-    o->known_cap = o->known_count = 0;
-}
-
-void sim_oracle_deinit(struct sim_oracle *o)
-{
-    free(o->known);
-    free(o->places);
-    o->known = NULL;
-    o->places = NULL;
-}
-
 static uint64_t hash_addr(const struct skua_addr *addr)
 {
     uint64_t hash = addr->port;
@@ -218,6 +169,82 @@ static struct sim_place *place_of(struct sim_oracle *o, const struct skua_addr *
         o->place_count++;
     }
     return p;
+}
+
+/* The endpoint says that an address has answered, or that it sends there from now on. Neither can
+ * be before something went there, and something came back. */
+static void check_path(struct sim_host *host, const struct skua_trace_event *e)
+{
+    static const char *const what[] = {"tried", "proven", "used", "given up"};
+    const struct skua_addr addr = {.family = SKUA_FAMILY_IPV4,
+                                   .port = (uint16_t)e->args[3],
+                                   .ip = {(uint8_t)(e->args[2] >> 24), (uint8_t)(e->args[2] >> 16),
+                                          (uint8_t)(e->args[2] >> 8), (uint8_t)e->args[2]}};
+    const struct skua_connection *c = skua_endpoint_conn(host->ep, e->conn);
+    struct sim_place *p = place_of(&host->oracle, &addr);
+    host->world->counts[SIM_COUNT_PATH_TRIED] += e->args[0] == 0;
+    host->world->counts[SIM_COUNT_PATH_MOVED] += e->args[0] == 2;
+    host->world->counts[SIM_COUNT_PATH_FAILED] += e->args[0] == 3;
+    if (c != NULL && !c->is_server) {
+        return; /* it sends where it called */
+    }
+    if (e->args[0] == 1) {
+        SIM_CHECK(host->world, p->out > 0 && p->in > 0);
+        p->proven = true;
+    } else if (e->args[0] == 2 && !p->proven) {
+        sim_fail(host->world, "host %u: an unproven address is %s", host->index, what[2]);
+    }
+}
+
+static void on_trace(void *user, const struct skua_trace_event *e)
+{
+    struct sim_host *host = user;
+    struct sim_world *world = host->world;
+    hash_in(&world->hash, host->index);
+    hash_in(&world->hash, e->time);
+    hash_in(&world->hash, e->conn);
+    hash_in(&world->hash, e->type);
+    for (int i = 0; i < 4; i++) {
+        hash_in(&world->hash, e->args[i]);
+    }
+    if (world->verbose) {
+        print_event(host, e);
+    }
+    if (host->observe != NULL) {
+        host->observe(host->observe_arg, e);
+    }
+    if (world->tap.trace != NULL) {
+        world->tap.trace(world->tap.arg, host, e);
+    }
+    if (e->type == SKUA_TRACE_STATE) {
+        check_transition(host, e);
+    } else if (e->type == SKUA_TRACE_PACKET_SENT) {
+        check_sent(host, e);
+    } else if (e->type == SKUA_TRACE_PATH) {
+        check_path(host, e);
+    } else if (e->type == SKUA_TRACE_ECN) {
+        count_ecn(world, e);
+    }
+}
+
+struct skua_trace sim_oracle_sink(struct sim_host *host)
+{
+    return (struct skua_trace){.event = on_trace, .user = host};
+}
+
+void sim_oracle_forget(struct sim_oracle *o)
+{
+    free(o->known);
+    o->known = NULL;
+    o->known_cap = o->known_count = 0;
+}
+
+void sim_oracle_deinit(struct sim_oracle *o)
+{
+    free(o->known);
+    free(o->places);
+    o->known = NULL;
+    o->places = NULL;
 }
 
 void sim_oracle_received(struct sim_host *host, const struct skua_addr *peer, size_t len)

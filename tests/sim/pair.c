@@ -105,6 +105,7 @@ static void on_event(struct sim_host *host, const struct skua_event *e)
     case SKUA_EVENT_DISCARDED:
     case SKUA_EVENT_DELIVERED:
     case SKUA_EVENT_STREAMS:
+    case SKUA_EVENT_PATH:
     case SKUA_EVENT_NONE:
     case SKUA_EVENT_TYPES:
         break;

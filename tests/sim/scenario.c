@@ -315,10 +315,54 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
     }
 }
 
+static void rebind(void *arg)
+{
+    struct sim_host *host = arg;
+    struct sim_world *w = host->world;
+    bool address = sim_rng_chance(&w->rng, 300000);
+    sim_nat_rebind(&host->nat, address);
+    w->counts[address ? SIM_COUNT_NAT_ADDRESS : SIM_COUNT_NAT_PORT]++;
+}
+
+/* Addresses change: NATs forget, sockets go away, and applications move. Who is silent cannot be
+ * found behind a NAT that has forgotten him: clients there keep the way open. */
+static void draw_paths(struct scenario *s)
+{
+    struct sim_world *w = s->w;
+    struct sim_rng *rng = &w->rng;
+    bool rendezvous = s->app->conns != NULL && s->app->conns->mate != NULL;
+    for (struct sim_conn *c = s->app->conns; c != NULL; c = c->next) {
+        rendezvous = rendezvous || c->mate != NULL;
+    }
+    for (struct sim_conn *c = s->app->conns; c != NULL && !rendezvous; c = c->next) {
+        if (sim_rng_chance(rng, 200000)) {
+            c->plan.moves = (uint32_t)sim_rng_between(rng, 1, 8);
+        }
+        c->plan.losses = sim_rng_chance(rng, 100000);
+    }
+    for (unsigned i = 1; i < w->hosts && !rendezvous; i++) {
+        if (!w->host[i].nat.on || sim_rng_chance(rng, 300000)) {
+            continue;
+        }
+        for (uint64_t n = sim_rng_log(rng, 1, 30); n > 0; n--) {
+            sim_at(w, w->now + sim_rng_below(rng, s->heal_at - w->now + 1), rebind, &w->host[i]);
+        }
+        for (struct sim_conn *c = s->app->conns; c != NULL; c = c->next) {
+            bool ends = c->plan.end != SIM_END_NEVER && c->peer_plan.end != SIM_END_NEVER;
+            if (c->host == &w->host[i] && ends) {
+                c->config.keepalive_time_ns = sim_rng_log(rng, 100 * SKUA_MSEC, 2 * SKUA_SEC);
+                c->config.keepalive_intvl_ns = c->config.keepalive_time_ns;
+                c->config.keepalive_probes = 1000;
+            }
+        }
+    }
+}
+
 static void heal(void *arg)
 {
     struct scenario *s = arg;
     for (unsigned i = 0; i < s->w->hosts; i++) {
+        s->w->host[i].mute = 0;
         for (unsigned k = 0; k < s->w->hosts; k++) {
             sim_link_heal(&s->w->link[i][k]);
         }
@@ -447,6 +491,7 @@ static void draw(struct scenario *s, enum sim_class class)
         struct sim_host *from = &w->host[1 + sim_rng_below(rng, clients)];
         draw_conn(s, from, psk, s->secret, label, bytes / conns);
     }
+    draw_paths(s);
     bound_memory(s, bytes, conns);
     if (sim_rng_chance(rng, 100000)) {
         s->victim = sim_rng_chance(rng, 700000) ? s->server : &w->host[1];

@@ -355,6 +355,13 @@ static void transmit(struct sim_host *host, const struct skua_tx *tx)
     if (w->tap.batch != NULL) {
         w->tap.batch(w->tap.arg, host, (tx->len + tx->segment_size - 1) / tx->segment_size);
     }
+    if ((host->mute >> tx->path.socket & 1) != 0) {
+        const struct sim_host *to = host_of(w, &tx->path.remote);
+        if (to != NULL) {
+            w->link[host->index][to->index].spoilt_at = w->now;
+        }
+        return;
+    }
     struct skua_addr from = sim_addr(host, tx->path.socket);
     struct held *held = NULL;
     struct sim_datagram **last = NULL;
@@ -543,6 +550,7 @@ static void arrive(struct sim_host *host, struct sim_datagram *d)
             tap->filtered(tap->arg, host, d);
         }
         host->world->counts[SIM_COUNT_NAT_DROP]++;
+        host->nat.dropped_at = host->world->now;
         free(d);
         return;
     }

@@ -59,6 +59,7 @@ struct sim_host {
     skua_time wake_at;     /* SKUA_NEVER = asleep */
     uint64_t wake_id;      /* of the event that is meant */
     skua_time held_till;   /* the socket blocks until then */
+    unsigned mute;         /* bit i: what socket i sends is lost */
     skua_time asleep_till; /* suspended: takes no turn and hears nothing before */
     skua_time clock_lag;   /* its clock shows so much less than the world's */
     unsigned spins;        /* turns at one instant */

@@ -71,7 +71,7 @@ static void step(struct skua_rangeset *set, struct bits *bits, uint64_t base, st
     }
     enum skua_err expected = SKUA_OK;
     if (count_runs(&after) > set->limit) {
-        if (set->policy == SKUA_RANGESET_REFUSE) {
+        if (set->refuses) {
             expected = SKUA_ELIMIT;
         } else {
             drop_lowest_run(&after);

@@ -713,6 +713,8 @@ static void dispatch(struct pair *p, struct skua_streams *s, const struct skua_f
     case SKUA_FRAME_FIN:
     case SKUA_FRAME_NEW_CONNECTION_ID:
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
     case SKUA_FRAME_FIN_ACK:
     case SKUA_FRAME_RST:
     case SKUA_FRAME_ACK_FREQUENCY:

@@ -102,6 +102,10 @@ static struct skua_frame make(uint16_t type, uint64_t *seed, uint8_t *scratch, s
     case SKUA_FRAME_RETIRE_CONNECTION_ID:
         f.retire_id = random_varint(seed);
         break;
+    case SKUA_FRAME_PATH_CHALLENGE:
+    case SKUA_FRAME_PATH_RESPONSE:
+        f.path = random_next(seed);
+        break;
     case SKUA_FRAME_FIN:
         f.fin.bidi = random_varint(seed) % (SKUA_STREAM_COUNT_MAX + 1);
         f.fin.uni = random_varint(seed) % (SKUA_STREAM_COUNT_MAX + 1);

@@ -1,0 +1,227 @@
+/* PATH_CHALLENGE and PATH_RESPONSE on a living connection, by a peer that has the keys: what it can
+ * make the other side send, keep and do. */
+#include "pair.h"
+
+#include "conn/internal.h"
+
+struct frames {
+    uint8_t bytes[1000];
+    struct skua_writer w;
+};
+
+static void begin(struct frames *f)
+{
+    f->w = skua_writer_of(f->bytes, sizeof f->bytes);
+}
+
+static void put_path(struct frames *f, enum skua_frame_type type, uint64_t data)
+{
+    skua_writer_varint(&f->w, type);
+    skua_writer_u64(&f->w, data);
+}
+
+/* Bytes that `side` has sent since the last call. */
+static uint64_t sent_by(struct pair *p, int side)
+{
+    static uint64_t before[2];
+    struct skua_endpoint_stats stats;
+    skua_endpoint_stats(p->host[side].ep, &stats);
+    uint64_t n = stats.bytes_sent - before[side];
+    before[side] = stats.bytes_sent;
+    return n;
+}
+
+static void open_pair(struct pair *p)
+{
+    pair_open(p);
+    pair_establish(p, NULL, NULL);
+    pair_run(p, 20 * p->delay);
+    (void)sent_by(p, CLIENT);
+    (void)sent_by(p, SERVER);
+}
+
+/* Attack 12: thousands of challenges, and not one acknowledgement. Only the newest is answered, by
+ * no more than was sent, and nothing is kept. */
+static void a_flood_of_challenges(void **state)
+{
+    (void)state;
+    for (int victim = 0; victim < 2; victim++) {
+        struct pair p;
+        struct frames f;
+        open_pair(&p);
+        uint64_t out = p.host[victim].out;
+        uint64_t received = 0;
+        for (uint64_t i = 0; i < 2000; i++) {
+            begin(&f);
+            put_path(&f, SKUA_FRAME_PATH_CHALLENGE, i);
+            put_path(&f, SKUA_FRAME_PATH_CHALLENGE, ~i);
+            pair_forge(&p, !victim, f.bytes, skua_writer_len(&f.w));
+            received += skua_writer_len(&f.w) + 13 + 16;
+            assert_true(p.host[victim].out <= out + 3);
+            if (i % 100 == 99) {
+                const struct skua_migration *m = pair_conn(&p, victim)->migration;
+                assert_non_null(m);
+                assert_int_equal(m->answer, ~i); /* the newest, and no other */
+                assert_false(m->probing);
+                pair_send(&p, victim);
+                assert_null(pair_conn(&p, victim)->migration);
+                pair_run(&p, SKUA_MSEC);
+            }
+        }
+        assert_true(sent_by(&p, victim) < 20 * 200);
+        assert_int_equal(p.host[victim].events[SKUA_EVENT_CLOSED], 0);
+        assert_int_equal(p.host[victim].events[SKUA_EVENT_PATH], 0);
+        pair_run(&p, SKUA_SEC);
+        pair_close(&p);
+    }
+}
+
+/* Answers to what was never asked. */
+static void answers_out_of_the_blue(void **state)
+{
+    (void)state;
+    for (int victim = 0; victim < 2; victim++) {
+        struct pair p;
+        struct frames f;
+        open_pair(&p);
+        for (uint64_t i = 0; i < 100; i++) {
+            begin(&f);
+            put_path(&f, SKUA_FRAME_PATH_RESPONSE, i * i);
+            pair_forge(&p, !victim, f.bytes, skua_writer_len(&f.w));
+        }
+        assert_null(pair_conn(&p, victim)->migration);
+        pair_run(&p, SKUA_SEC);
+        assert_int_equal(p.host[victim].events[SKUA_EVENT_CLOSED], 0);
+        assert_int_equal(p.host[victim].events[SKUA_EVENT_PATH], 0);
+        pair_close(&p);
+    }
+}
+
+/* A challenge without memory to note it is not answered, and harms nobody. */
+static void no_memory_for_an_answer(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct frames f;
+    open_pair(&p);
+    p.host[SERVER].fail_after = 0;
+    begin(&f);
+    put_path(&f, SKUA_FRAME_PATH_CHALLENGE, 7);
+    pair_forge(&p, CLIENT, f.bytes, skua_writer_len(&f.w));
+    p.host[SERVER].fail_after = -1;
+    assert_null(pair_conn(&p, SERVER)->migration);
+    pair_run(&p, SKUA_SEC);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 0);
+    pair_close(&p);
+}
+
+/* The same packet from `ports` addresses in turn, as one who holds the keys can send it. */
+static void from_ports(struct pair *p, const uint16_t *ports, size_t count)
+{
+    static const uint8_t ping[] = {SKUA_FRAME_PING};
+    struct skua_connection *c = pair_conn(p, CLIENT);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t packet[SKUA_LIMIT_UDP_MIN];
+        struct skua_fill fill;
+        assert_true(skua_tx_begin(c, &fill, packet, sizeof packet));
+        skua_writer_copy(&fill.w, ping, sizeof ping);
+        size_t len = skua_tx_seal(c, &fill, packet, 0, p->now);
+        struct skua_rx rx = {.path = pair_conn(p, SERVER)->path, .data = packet, .len = len};
+        rx.path.remote.port = ports[i];
+        skua_endpoint_recv(p->host[SERVER].ep, &rx, 1, p->now);
+        skua_endpoint_settle(p->host[SERVER].ep);
+    }
+}
+
+/* A client whose port changes with each packet is followed at a pace, and one path at a time. */
+static void a_new_port_with_each_packet(void **state)
+{
+    (void)state;
+    struct pair p;
+    uint16_t ports[1000];
+    open_pair(&p);
+    for (uint16_t i = 0; i < 1000; i++) {
+        ports[i] = (uint16_t)(20000 + i);
+    }
+    uint64_t out = p.host[SERVER].out;
+    from_ports(&p, ports, 1000);
+    struct skua_connection *server = pair_conn(&p, SERVER);
+    assert_true(server->migration->probing);
+    assert_int_equal(server->migration->probe.path.remote.port, 20000);
+    assert_true(p.host[SERVER].out <= out + 5);
+    for (int i = 0; i < 10; i++) {
+        pair_run(&p, 100 * SKUA_MSEC);
+        from_ports(&p, ports + 100 * i, 100);
+    }
+    assert_int_equal(server->count.path_changes, 0);
+    assert_true(server->count.path_challenges <= 40);
+    skua_ids_check(&server->ids);
+    assert_true(server->ids.spare_count <= 1);
+    pair_run(&p, 20 * SKUA_SEC);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 0);
+    pair_close(&p);
+}
+
+/* What answers to anything is not asked: port 53, say. */
+static void reflectors(void **state)
+{
+    (void)state;
+    static const uint16_t ports[] = {0, 7, 19, 53, 123, 1900, 11211};
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        struct pair p;
+        open_pair(&p);
+        from_ports(&p, &ports[i], 1);
+        const struct skua_migration *m = pair_conn(&p, SERVER)->migration;
+        assert_true(m == NULL || !m->probing);
+        assert_int_equal(pair_conn(&p, SERVER)->count.path_challenges, 0);
+        pair_run(&p, SKUA_SEC);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 0);
+        pair_close(&p);
+    }
+}
+
+/* The kernel refuses the path that is tried: no need to wait for its end. */
+static void refused_by_the_kernel(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_pair(&p);
+    struct skua_connection *c = pair_conn(&p, CLIENT);
+    struct skua_path path = c->path;
+    path.socket++;
+    assert_int_equal(skua_conn_migrate(p.host[CLIENT].ep, p.host[CLIENT].conn, &path),
+                     SKUA_EAGAIN); /* the server has said nothing yet that a spare goes with */
+    assert_null(c->migration);
+    skua_stream stream;
+    size_t n;
+    assert_int_equal(
+        skua_stream_open(p.host[SERVER].ep, p.host[SERVER].conn, SKUA_STREAM_UNI, &stream),
+        SKUA_OK);
+    assert_int_equal(skua_stream_write(p.host[SERVER].ep, stream, "x", 1, &n), SKUA_OK);
+    pair_run(&p, 20 * p.delay);
+    assert_int_equal(skua_conn_migrate(p.host[CLIENT].ep, p.host[CLIENT].conn, &path), SKUA_OK);
+    struct skua_tx tx = {.path = path, .conn = p.host[CLIENT].conn, .segment_size = 1200};
+    skua_endpoint_send_result(p.host[CLIENT].ep, &tx, 90 /* EMSGSIZE */, p.now);
+    pair_poll(&p, CLIENT);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_PATH], 1);
+    assert_int_equal(c->count.path_failures, 1);
+    assert_int_equal(c->pmtud.mtu, 1200); /* that of the present path is as before */
+    /* What was sent along a path that was left meanwhile says nothing. */
+    skua_endpoint_send_result(p.host[CLIENT].ep, &tx, 111 /* ECONNREFUSED */, p.now);
+    assert_int_equal(c->life.hint_at, SKUA_NEVER);
+    pair_run(&p, SKUA_SEC);
+    pair_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_flood_of_challenges),
+        cmocka_unit_test(answers_out_of_the_blue),
+        cmocka_unit_test(no_memory_for_an_answer),
+        cmocka_unit_test(a_new_port_with_each_packet),
+        cmocka_unit_test(reflectors),
+        cmocka_unit_test(refused_by_the_kernel),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
