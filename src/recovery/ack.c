@@ -92,7 +92,7 @@ static void acknowledge(struct walk *walk, uint64_t pn, uint64_t low)
         walk->other_path = other_path;
     }
     out->packets++;
-    out->marked += (entry->flags & SKUA_SENT_ECT) / SKUA_SENT_ECT;
+    out->marked += (entry->flags & SKUA_SENT_ECT) != 0 ? 1 : 0;
     out->eliciting = out->eliciting || (entry->flags & SKUA_SENT_ELICITING) != 0;
     if (!other_path && (entry->flags & SKUA_SENT_MTU_PROBE) != 0) {
         out->mtu_probe = entry->size;

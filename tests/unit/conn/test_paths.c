@@ -50,13 +50,11 @@ static void a_flood_of_challenges(void **state)
         struct frames f;
         open_pair(&p);
         uint64_t out = p.host[victim].out;
-        uint64_t received = 0;
         for (uint64_t i = 0; i < 2000; i++) {
             begin(&f);
             put_path(&f, SKUA_FRAME_PATH_CHALLENGE, i);
             put_path(&f, SKUA_FRAME_PATH_CHALLENGE, ~i);
             pair_forge(&p, !victim, f.bytes, skua_writer_len(&f.w));
-            received += skua_writer_len(&f.w) + 13 + 16;
             assert_true(p.host[victim].out <= out + 3);
             if (i % 100 == 99) {
                 const struct skua_migration *m = pair_conn(&p, victim)->migration;
