@@ -349,6 +349,7 @@ void skua_session_on_event(struct skua_session *session, const struct skua_event
         skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL, "a stream was stopped");
         break;
     case SKUA_EVENT_DATAGRAM:
+    case SKUA_EVENT_TOKEN:
     case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_NONE:
     case SKUA_EVENT_INCOMING:

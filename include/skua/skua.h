@@ -211,6 +211,14 @@ enum skua_suite {
     SKUA_SUITE_AEGIS_128L = 4         /* with AES in hardware and libsodium >= 1.0.19 */
 };
 
+/* What lets a client send early data to a server that it was connected with shortly before: see
+ * struct skua_conn_config. Opaque; a secret between the two. */
+#define SKUA_TOKEN_MAX 256
+struct skua_token {
+    size_t len; /* bytes in use */
+    uint8_t bytes[SKUA_TOKEN_MAX];
+};
+
 /* One connection's settings (and, in a listener, those of each that it accepts). All may stay zero.
  */
 struct skua_conn_config {
@@ -262,11 +270,30 @@ struct skua_conn_config {
                              this length (and up to max_stream_window), longer ones come in
                              pieces; a connection may take so much for each message stream beside
                              max_recv_window. 0 = 64 KiB; at most 1 GiB */
+    bool tokens; /* connect only: ask the server for tokens (TOKEN follows, skua_conn_token has
+                    them), to send early data the next time */
+    /* Connect only, needs `ik`, no psk and no rendezvous: a token of this server's (skua_conn_token
+     * in an earlier connection); copied. What is written to streams before the SYN leaves (with the
+     * next skua_endpoint_send) travels in it, up to some 880 bytes in all, and reaches the server's
+     * application half a round trip later, if the server takes it: the token must be one that it
+     * gave, lately (early_window_ns of its listener) and since it was started, and not used before.
+     * ESTABLISHED says whether it was (`early`); if not, the same bytes are sent as usual.
+     *
+     * Early data are sealed to `server_key`, without forward secrecy: anyone who later gets the
+     * server's secret key can read them. One server takes the same SYN's early data once at most,
+     * whoever repeats it. But it may take them and the client never hear of it: after a failed
+     * attempt nobody knows. And behind several servers with one key an attacker on the path can
+     * have one take them and let the client send them to another. So they should be what may happen
+     * twice.
+     *
+     * Use a token once. An attempt with a token never goes over from IK to XX: where the server's
+     * key has changed, it ends with SKUA_ETIMEDOUT. */
+    const struct skua_token *token;
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
         sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-            0, 0, false, 0, false, 0, 0                                                            \
+            0, 0, false, 0, false, 0, 0, false, NULL                                               \
     }
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32
@@ -303,11 +330,17 @@ struct skua_listen_config {
      * must not call this API, and should do no more than look the key up. */
     bool (*allow)(void *allow_user, const struct skua_key *key, const struct skua_path *path);
     void *allow_user; /* for `allow` */
+    bool early_data;  /* give tokens to clients that ask, and take early data (not with a psk): such
+                         a connection is INCOMING, and its bytes are readable, before the client has
+                         shown that it is there; see `early` in struct skua_event */
+    skua_time early_window_ns; /* how long after it was given a token is good; 0 = 10 s, at most a
+                                  day */
+    uint32_t early_backlog; /* most such connections whose client has not answered yet; 0 = 256 */
 };
 #define SKUA_LISTEN_CONFIG_INIT                                                                    \
     {                                                                                              \
         sizeof(struct skua_listen_config), SKUA_CONN_CONFIG_INIT, 0, 0, SKUA_RETRY_UNDER_PRESSURE, \
-            0, 0, 0, false, NULL, NULL                                                             \
+            0, 0, 0, false, NULL, NULL, false, 0, 0                                                \
     }
 
 /* Makes an endpoint. SKUA_EINVAL for a config out of range, SKUA_ENOMEM, SKUA_EINTERNAL
@@ -412,6 +445,13 @@ struct skua_event {
                        */
     uint64_t code;    /* CLOSED, STOPPED: code sent or received */
     uint64_t frame_type;   /* CLOSED: the frame that offended, or 0 */
+    /* INCOMING: early data made the connection: what can be read now may be all that there ever is,
+     * since the client has not shown yet that it is there, and they had no forward secrecy. When it
+     * has, ESTABLISHED follows (for other accepted connections there is none); until then little is
+     * sent to it, and skua_conn_state is SYN_RCVD. STREAM, READABLE: the stream has such bytes to
+     * read (struct skua_stream_info has more). ESTABLISHED of a client: its early data were taken.
+     */
+    bool early;
     struct skua_key key;   /* INCOMING: the peer's key. CLOSED with SKUA_EPEERKEY: the key that the
                               server has */
     const char *reason;    /* CLOSED: text sent or received, zero-terminated, control characters
@@ -430,7 +470,8 @@ SKUA_API const char *skua_event_name(enum skua_event_type type);
 /* --- connections */
 
 /* TCP's names (RFC 9293 §3.3.2). LISTEN belongs to a listener and SYN_RCVD to a half-open entry: no
- * handle shows them. TIME_WAIT shows while bytes of a connection that has ended wait to be read. */
+ * handle shows them, but for SYN_RCVD of a connection made by early data (as in TCP Fast Open).
+ * TIME_WAIT shows while bytes of a connection that has ended wait to be read. */
 enum skua_state {
     SKUA_STATE_CLOSED,
     SKUA_STATE_LISTEN,
@@ -504,6 +545,10 @@ SKUA_API enum skua_err skua_conn_migrate(struct skua_endpoint *ep, skua_conn con
                                          const struct skua_path *path);
 SKUA_API enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn,
                                        enum skua_state *out);
+/* The newest token that the server has given (a TOKEN event says so), for the next connection's
+ * config; it is forgotten here. SKUA_EAGAIN where there is none. */
+SKUA_API enum skua_err skua_conn_token(struct skua_endpoint *ep, skua_conn conn,
+                                       struct skua_token *out);
 /* `len` (at most 64) secret bytes that only the two ends of this connection can compute, different
  * for each `label` (RFC 8446 §7.5 in spirit). SKUA_ESTATE before ESTABLISHED and after the end,
  * SKUA_EINVAL for the length. */
@@ -789,6 +834,7 @@ struct skua_stream_info {
     uint64_t readable;       /* bytes that can be read now */
     uint64_t writable;       /* bytes that a write would take now */
     uint64_t error_code;     /* the peer's code in RESET_STREAM or STOP_SENDING */
+    uint64_t early;          /* every byte below this offset came as early data */
     uint8_t urgency;         /* 0 to 7: skua_stream_set_priority */
     bool incremental;        /* ... */
     bool can_send, can_recv; /* direction and state allow it */

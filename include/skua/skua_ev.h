@@ -49,7 +49,8 @@ struct skua_ev_handlers {
     skua_ev_handler *incoming;    /* a peer waits: call skua_conn_accept or skua_conn_refuse, now or
                                      later. NULL = each is accepted with the listener's user pointer;
                                      a program that admits only known keys must set it */
-    skua_ev_handler *established; /* result of skua_ev_connect: `conn` is connected */
+    skua_ev_handler *established; /* result of skua_ev_connect: `conn` is connected. With early data
+                                     also of a listener's (struct skua_event has more) */
     skua_ev_handler *stream;      /* the peer opened `stream`; bytes may be there already, and
                                      `readable` follows if so */
     skua_ev_handler *readable;    /* read or peek until SKUA_EAGAIN or SKUA_EOF. Peeking here, and
@@ -67,6 +68,7 @@ struct skua_ev_handlers {
     skua_ev_handler *discarded;     /* ... or has thrown the rest of it away */
     skua_ev_handler *delivered;     /* all that was sent has arrived (after shutdown or close) */
     skua_ev_handler *path; /* the connection has moved to another path; nothing needs doing */
+    skua_ev_handler *token; /* the server gave a token for early data: skua_conn_token has it */
 };
 
 /* A driver's settings. */
@@ -84,8 +86,8 @@ struct skua_ev_config {
 #define SKUA_EV_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,                                       \
-             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL},                                      \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,   \
+             NULL, NULL, NULL},                                                                    \
             NULL, 0, false, false                                                                  \
     }
 
@@ -158,7 +160,9 @@ SKUA_API enum skua_err skua_ev_addr_parse(struct skua_addr *out, const char *tex
  *
  * `config` may be NULL (defaults) and is copied with all it points to; secrets in the copy are
  * wiped when the attempt is over. `attempt` may be NULL; it receives a number for
- * skua_ev_connect_cancel. SKUA_EINVAL (no host, port 0, config out of range), SKUA_ENOMEM. */
+ * skua_ev_connect_cancel. Early data need skua_conn_connect, since nothing can be written here
+ * before the SYN leaves: `token` must be NULL. SKUA_EINVAL (no host, port 0, config out of range),
+ * SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_ev_connect(struct skua_ev *ev, const char *host, uint16_t port,
                                        const struct skua_conn_config *config, uint64_t *attempt);
 /* Gives an attempt up: no handler is called for it. SKUA_ECLOSED where it is over already. */

@@ -250,6 +250,7 @@ void skua_close_check_peer(struct skua_connection *c, skua_time now)
     }
     c->close.peer_complete = true;
     c->close.fin_ack_due = true;
+    skua_token_due(c); /* a fresh one, since the client may be back soon */
     c->events |= 1u << SKUA_EVENT_FINISHED;
     skua_conn_transition(c, SKUA_ON_PEER_FIN, now);
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_EVENT);
@@ -370,6 +371,7 @@ enum skua_err skua_connection_shutdown(struct skua_connection *c)
     if (!c->close.shutdown) {
         c->close.shutdown = true;
         c->close.fin_due = true;
+        skua_token_due(c);
         skua_streams_finish_all(&c->streams);
         skua_conn_transition(c, SKUA_ON_SHUTDOWN, c->env->now);
         skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE);

@@ -94,7 +94,7 @@ static struct skua_connection *make(struct skua_env *env, struct skua_settings *
 
 enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_env *env,
                                       struct skua_settings *settings, const struct skua_path *path,
-                                      const struct skua_id *own_id)
+                                      const struct skua_id *own_id, const struct skua_token *token)
 {
     struct skua_connection *c = make(env, settings, path, false, env->now);
     if (c == NULL) {
@@ -103,6 +103,9 @@ enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_
     skua_ids_init(&c->ids, own_id);
     c->accepted = true;
     enum skua_err err = skua_dial_start(c);
+    if (err == SKUA_OK && token != NULL) {
+        err = skua_early_start(c, token);
+    }
     if (err != SKUA_OK) {
         skua_connection_free(c);
         return err;
@@ -125,7 +128,8 @@ enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_e
     c->ids.peer = args->peer_id;
     skua_conn_derive(c, args->result, true);
     skua_conn_install(c, args->result);
-    skua_conn_transition(c, SKUA_ON_CONFIRMED, now);
+    c->early_open = args->early;
+    skua_conn_transition(c, args->early ? SKUA_ON_EARLY : SKUA_ON_CONFIRMED, now);
     if (args->syn_ack_sent != SKUA_NEVER) {
         skua_conn_first_rtt(c, skua_time_sub(now, args->syn_ack_sent));
     }
@@ -149,6 +153,7 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
     c->peer_key = result->peer_key;
     c->exporter = result->exporter;
     skua_conn_set_peer_token(c, result->reset_token);
+    c->wants_tokens = c->is_server && result->early;
     c->peer_ack_delay_exponent = peer->ack_delay_exponent;
     c->peer_max_udp_payload = peer->max_udp_payload;
     c->peer_max_datagram = peer->max_datagram_frame_size;
@@ -174,9 +179,13 @@ void skua_conn_first_rtt(struct skua_connection *c, skua_time sample)
     skua_cc_on_rtt(&c->cc, &rtt);
 }
 
-void skua_conn_confirm(struct skua_connection *c)
+void skua_conn_confirm(struct skua_connection *c, skua_time now)
 {
     c->confirmed = true;
+    if (c->early_open) {
+        skua_early_on_confirmed(c, now);
+    }
+    skua_token_due(c);
     c->recovery.confirmed = true;
     skua_keys_on_confirmed(&c->keys);
     skua_pmtud_start(&c->pmtud, c->peer_max_udp_payload);
@@ -190,6 +199,7 @@ void skua_connection_free(struct skua_connection *c)
 {
     struct skua_heap *heap = &c->env->heap;
     skua_dial_free(c);
+    skua_connection_drop_token(c);
     if (!c->close.over) {
         skua_keys_wipe(&c->keys, c->env->cache);
         skua_recovery_deinit(&c->recovery);

@@ -2,6 +2,7 @@
  * which alone writes it.
  *
  *   dial.c      SYN_SENT: SYN, SYN_ACK, RETRY, REFUSE, VERSIONS, until it is confirmed
+ *   early.c     early data in the SYN, SYN_RCVD of a connection made by them, NEW_TOKEN
  *   meet.c      SYN_SENT in a rendezvous: the peer's SYN, its third packet
  *   rx.c        a datagram in: packet number, replay window, opening, frames
  *   frames.c    what each frame means
@@ -53,6 +54,13 @@ enum { SKUA_RECORDS_PER_PACKET = 16 };
  * since a record answers only longer ones. */
 enum { SKUA_FAREWELL_MAX = 80, SKUA_ELICITING_MIN = SKUA_FAREWELL_MAX + 1 };
 
+/* What a client has put into its SYN, until the server says what became of it. */
+struct skua_dial_early {
+    struct skua_token token;                             /* secret */
+    struct skua_record records[SKUA_RECORDS_PER_PACKET]; /* of the frames in the SYN */
+    size_t count;                                        /* of them; 0 = there was nothing to say */
+};
+
 /* A client's handshake, from SYN until the server has answered under the transport keys. */
 struct skua_dial {
     struct skua_initiator initiator; /* Noise state and stored packets */
@@ -65,6 +73,7 @@ struct skua_dial {
     bool prompted;                   /* one is to be sent out of turn; the schedule stays */
     bool doubtful;                   /* one was sent out of turn: no RTT sample */
     bool fell_back;                  /* IK was not answered: this is the XX attempt */
+    struct skua_dial_early *early;   /* a token was given: NULL = none, or it has served */
 };
 
 struct skua_rx_state {
@@ -86,7 +95,8 @@ struct skua_tx_state {
     bool update_keys;       /* the application asked for new keys */
     bool ect;               /* what is being filled leaves with ECT(0) */
     skua_time pace_at;      /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
-    skua_time hold_until;   /* a packet could not be noted as sent: when to try again; SKUA_NEVER */
+    skua_time hold_until;   /* a packet could not be noted as sent, or must wait for the client's
+                               answer: when to try again; SKUA_NEVER */
 };
 
 /* The last packet of a connection, between its end and the record in the TIME_WAIT table. */
@@ -168,10 +178,16 @@ struct skua_connection {
     void *user;                 /* the application's pointer */
     enum skua_state state;
     bool is_server;
-    bool confirmed;                  /* the handshake is (RFC 9001 §4.1.2 in spirit) */
-    bool accepted;                   /* the application took it (clients: from the start) */
-    bool told : 1;                   /* INCOMING was polled */
-    bool meeting : 1;                /* the owner's: it can be found by its peer's address */
+    bool confirmed;        /* the handshake is (RFC 9001 §4.1.2 in spirit) */
+    bool accepted;         /* the application took it (clients: from the start) */
+    bool told : 1;         /* INCOMING was polled */
+    bool meeting : 1;      /* the owner's: it can be found by its peer's address */
+    bool half_open : 1;    /* the owner's: the half-open entry of its id is still there */
+    bool early_open : 1;   /* server: made by early data, nothing of the client opened yet */
+    bool early_taken : 1;  /* client: the server has taken the early data */
+    bool wants_tokens : 1; /* server: the client asked for tokens */
+    bool token_due : 1;    /* server: NEW_TOKEN is to be sent */
+    bool has_token : 1;    /* client: there is one in env->tokens */
     uint8_t peer_ack_delay_exponent; /* the peer's parameter */
     uint8_t suite;                   /* enum skua_suite; 0 = not yet */
     uint16_t peer_max_udp_payload;   /* the peer's parameter */
@@ -218,6 +234,7 @@ struct skua_accept_args {
     struct skua_id own_id, peer_id;
     const struct skua_handshake_result *result;
     skua_time syn_ack_sent; /* for the first RTT sample; SKUA_NEVER = it was repeated */
+    bool early;             /* it is a SYN with early data that makes it: SYN_RCVD */
 };
 
 /* Our transport parameters under these settings. */
@@ -226,15 +243,20 @@ void skua_conn_params(struct skua_transport_params *out, const struct skua_setti
 
 /* --- life --- */
 
-/* A client in SYN_SENT, one more holder of `settings`; the SYN leaves with the next send.
- * SKUA_ENOMEM. */
+/* A client in SYN_SENT, one more holder of `settings`; the SYN leaves with the next send. `token`
+ * (NULL = none) is for early data. SKUA_ENOMEM, SKUA_EINVAL. */
 enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_env *env,
                                       struct skua_settings *settings, const struct skua_path *path,
-                                      const struct skua_id *own_id);
-/* A server's connection, ESTABLISHED, from a half-open entry whose third packet carried a valid
- * message 3. */
+                                      const struct skua_id *own_id, const struct skua_token *token);
+/* A server's connection: ESTABLISHED, from a half-open entry whose third packet carried a valid
+ * message 3; or SYN_RCVD, beside its half-open entry, from a SYN with early data. */
 enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_env *env,
                                      const struct skua_accept_args *args, skua_time now);
+/* Carries out early data that skua_streams_early_fit has found right, after accept. */
+void skua_connection_take_early(struct skua_connection *c, const uint8_t *frames, size_t len,
+                                skua_time now);
+/* The client has taken back the SYN whose early data made this connection. */
+void skua_connection_cancel(struct skua_connection *c, skua_time now);
 /* Rendezvous, while our SYN waits for an answer (`c` is in SYN_SENT, with `rendezvous` in its
  * settings): what to do with the peer's SYN, whose header is `head`.
  *   OK             answer it, as the accepting side
@@ -304,6 +326,10 @@ bool skua_connection_has_event(const struct skua_connection *c);
 void skua_connection_touch(struct skua_connection *c);
 enum skua_err skua_connection_export(const struct skua_connection *c, const char *label, void *out,
                                      size_t len);
+/* skua_conn_token. */
+enum skua_err skua_connection_token(struct skua_connection *c, struct skua_token *out);
+/* The handle is about to end: nobody can ask for the token any more. */
+void skua_connection_drop_token(struct skua_connection *c);
 enum skua_err skua_connection_update_keys(struct skua_connection *c);
 enum skua_err skua_connection_ping(struct skua_connection *c);
 /* See skua_conn_migrate. */

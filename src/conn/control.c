@@ -71,7 +71,8 @@ static bool fin_ready(const struct skua_connection *c, struct skua_streams_total
 bool skua_control_wants_send(const struct skua_connection *c)
 {
     struct skua_streams_totals totals;
-    return c->tx.ping || c->close.fin_ack_due || c->ids.urgent || fin_ready(c, &totals);
+    return c->tx.ping || c->close.fin_ack_due || c->ids.urgent || c->token_due ||
+           fin_ready(c, &totals);
 }
 
 /* Writes a frame of a few bytes where there is room; then it is no longer due. */

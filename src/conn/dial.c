@@ -23,6 +23,7 @@ static struct skua_params own_params(const struct skua_connection *c)
     struct skua_params params;
     skua_params_init(&params);
     skua_conn_params(&params.transport, c->settings, c->env->max_udp_payload);
+    params.early_data = c->settings->tokens;
     params.label_len = (uint8_t)strlen(c->settings->label);
     memcpy(params.label, c->settings->label, sizeof params.label);
     return params;
@@ -43,9 +44,16 @@ static bool prepare(struct skua_connection *c, bool ik)
         .ik = ik,
         .rendezvous = c->settings->rendezvous,
     };
+    struct skua_early_data early;
+    uint8_t frames[SKUA_EARLY_ROOM];
+    if (ik && skua_early_fill(c, frames, &early)) {
+        config.early = &early;
+    }
     config.dcid.len = config.scid.len;
     skua_rng_fill(&c->env->rng, config.dcid.bytes, config.dcid.len);
-    return skua_initiator_init(&c->dial->initiator, &config);
+    bool ok = skua_initiator_init(&c->dial->initiator, &config);
+    skua_wipe(frames, sizeof frames);
+    return ok;
 }
 
 enum skua_err skua_dial_start(struct skua_connection *c)
@@ -68,6 +76,7 @@ void skua_dial_free(struct skua_connection *c)
 {
     if (c->dial != NULL) {
         skua_initiator_wipe(&c->dial->initiator);
+        skua_early_drop(c);
         skua_heap_put(&c->env->heap, c->dial, sizeof *c->dial);
         c->dial = NULL;
     }
@@ -80,6 +89,10 @@ void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now
         return;
     }
     SKUA_ASSERT(dial->sent < 32);
+    if (dial->sent == 0 && dial->early != NULL) {
+        bool ok = prepare(c, true); /* with what has been written since */
+        SKUA_ASSERT(ok);
+    }
     struct skua_writer w = skua_writer_of(tx->data, tx->cap);
     skua_initiator_write_syn(&dial->initiator, &w);
     tx->len =
@@ -135,15 +148,16 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
     if (dial->initiator.seen) {
         give_up(c, SKUA_EPEERKEY, now);
     } else if (c->life.hint_at != SKUA_NEVER &&
-               (!c->settings->rendezvous || dial->sent > c->settings->syn_retries)) {
+               (!c->settings->rendezvous || dial->sent > skua_early_retries(c))) {
         /* Said by ICMP, and by silence since: a closed UDP port, or no way to the host. In a
          * rendezvous the peer may not have begun yet. */
         bool closed = c->life.hint == SKUA_HINT_PORT_UNREACHABLE;
         give_up(c, closed ? SKUA_ECONNREFUSED : SKUA_EUNREACHABLE, now);
-    } else if (dial->sent > c->settings->syn_retries) {
+    } else if (dial->sent > skua_early_retries(c)) {
         give_up(c, SKUA_ETIMEDOUT, now);
     } else {
-        if (c->settings->ik && !dial->fell_back && dial->sent > IK_REPEATS) {
+        if (c->settings->ik && !dial->fell_back && dial->sent > IK_REPEATS &&
+            !skua_early_is_under_way(c)) {
             dial->fell_back = true;
             dial->sent = 0; /* a new attempt, with the patience of one */
             dial->doubtful = false;
@@ -173,8 +187,10 @@ static void on_accepted(struct skua_connection *c, const struct skua_handshake_r
         skua_conn_transition(c, SKUA_ON_SHUTDOWN, now);
     }
     c->tx.ping = true; /* the third step is always ack-eliciting */
-    if (result->code != SKUA_CODE_NO_ERROR) {
-        skua_close_fail(c, result->code, 0, "", now);
+    enum skua_code code = skua_early_on_syn_ack(c, result->early);
+    code = result->code != SKUA_CODE_NO_ERROR ? result->code : code;
+    if (code != SKUA_CODE_NO_ERROR) {
+        skua_close_fail(c, code, 0, "", now);
         return;
     }
     c->events |= 1u << SKUA_EVENT_ESTABLISHED;

@@ -68,7 +68,10 @@ static bool stream_event(struct skua_connection *c, struct skua_event *event,
     if (*stream != NULL) {
         event->stream = (*stream)->handle;
         event->stream_user = (*stream)->user;
+        struct skua_stream_info info;
+        skua_streams_info(*stream, &info);
         event->offset = offset_of(*stream, type);
+        event->early = info.early > info.read;
         event->code = type == SKUA_EVENT_STOPPED ? (*stream)->send.code : 0;
     }
     return true;
@@ -108,12 +111,17 @@ bool skua_connection_poll_event(struct skua_connection *c, struct skua_event *ev
         } else {
             c->told = take_bit(c, SKUA_EVENT_INCOMING, event);
             event->key = c->peer_key;
+            event->early = c->early_open;
         }
         return true;
     }
-    if (take_bit(c, SKUA_EVENT_ESTABLISHED, event) || path_event(c, event) ||
-        datagram_event(c, event) || stream_event(c, event, stream) ||
-        take_bit(c, SKUA_EVENT_FINISHED, event) || take_bit(c, SKUA_EVENT_DELIVERED, event)) {
+    if (take_bit(c, SKUA_EVENT_ESTABLISHED, event)) {
+        event->early = c->early_taken;
+        return true;
+    }
+    if (take_bit(c, SKUA_EVENT_TOKEN, event) || path_event(c, event) || datagram_event(c, event) ||
+        stream_event(c, event, stream) || take_bit(c, SKUA_EVENT_FINISHED, event) ||
+        take_bit(c, SKUA_EVENT_DELIVERED, event)) {
         return true;
     }
     if (closed_is_due(c)) {

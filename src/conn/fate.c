@@ -39,6 +39,8 @@ static void record_lost(struct skua_connection *c, const struct skua_record *rec
         c->close.fin_due = !c->close.fin_acked;
     } else if (record->type == SKUA_FRAME_ACK_FREQUENCY) {
         c->tx.ack_frequency_due = c->tx.ack_frequency_due || record->id == c->tx.ack_sequence;
+    } else if (record->type == SKUA_FRAME_NEW_TOKEN) {
+        skua_token_due(c);
     } else if (record->type == SKUA_FRAME_FIN_ACK) {
         c->close.fin_ack_due = true;
     } else if (record->type == SKUA_FRAME_DATAGRAM) {

@@ -79,6 +79,7 @@ static enum skua_code recv_stream_frame(struct skua_connection *c, const struct 
     case SKUA_FRAME_ACK_ECN:
     case SKUA_FRAME_FIN:
     case SKUA_FRAME_FIN_ACK:
+    case SKUA_FRAME_NEW_TOKEN:
     case SKUA_FRAME_RST:
     case SKUA_FRAME_ACK_FREQUENCY:
         break;
@@ -135,6 +136,8 @@ static enum skua_code recv_frame(struct skua_connection *c, const struct skua_fr
     case SKUA_FRAME_ACK_FREQUENCY:
         recv_ack_frequency(c, f);
         return SKUA_CODE_NO_ERROR;
+    case SKUA_FRAME_NEW_TOKEN:
+        return skua_token_recv(c, f);
     case SKUA_FRAME_RST:
         skua_close_on_rst(c, f, now);
         return SKUA_CODE_NO_ERROR;

@@ -33,7 +33,7 @@ void skua_conn_install(struct skua_connection *c, const struct skua_handshake_re
  * not count); zeros = it has none. */
 void skua_conn_set_peer_token(struct skua_connection *c, const uint8_t token[SKUA_RESET_TOKEN_LEN]);
 /* Both sides have proved that they hold the keys. */
-void skua_conn_confirm(struct skua_connection *c);
+void skua_conn_confirm(struct skua_connection *c, skua_time now);
 /* The handshake gave a round-trip time. */
 void skua_conn_first_rtt(struct skua_connection *c, skua_time sample);
 
@@ -142,6 +142,32 @@ size_t skua_datagram_keep(const struct skua_connection *c, const struct skua_fil
                           bool ack_due);
 /* Puts in as many as fit; did any? To be called where skua_datagram_wants_send. */
 bool skua_datagram_fill(struct skua_connection *c, struct skua_fill *fill, skua_time now);
+
+/* --- early.c */
+
+/* Client, with the dial just made: a token was given. SKUA_EINVAL, SKUA_ENOMEM. */
+enum skua_err skua_early_start(struct skua_connection *c, const struct skua_token *token);
+/* It is not needed any more. */
+void skua_early_drop(struct skua_connection *c);
+/* What the SYN is to carry, with its frames at `frames`; false where there is nothing. */
+bool skua_early_fill(struct skua_connection *c, uint8_t frames[SKUA_EARLY_ROOM],
+                     struct skua_early_data *out);
+/* Does the SYN carry some? */
+bool skua_early_is_under_way(const struct skua_connection *c);
+/* How often the SYN may be repeated. */
+uint32_t skua_early_retries(const struct skua_connection *c);
+/* The server's answer, once its limits are installed. A code other than NO_ERROR: it is wrong. */
+enum skua_code skua_early_on_syn_ack(struct skua_connection *c, bool taken);
+/* Server: the client has answered. */
+void skua_early_on_confirmed(struct skua_connection *c, skua_time now);
+/* May a full packet leave before it has? */
+bool skua_early_may_send(const struct skua_connection *c);
+/* When it is given up if it does not. */
+skua_time skua_early_deadline(const struct skua_connection *c);
+/* Server: a client that asked for tokens gets a fresh one. */
+void skua_token_due(struct skua_connection *c);
+void skua_token_fill(struct skua_connection *c, struct skua_fill *fill, skua_time now);
+enum skua_code skua_token_recv(struct skua_connection *c, const struct skua_frame *frame);
 
 /* --- tx.c */
 

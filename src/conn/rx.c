@@ -23,7 +23,7 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
     c->count.bytes_received += p->len;
     skua_timers_on_received(c, now);
     if (!c->confirmed) {
-        skua_conn_confirm(c);
+        skua_conn_confirm(c, now);
     }
     struct skua_frame_origin origin = {.pn = p->pn,
                                        .phase = p->phase,

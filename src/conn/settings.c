@@ -53,6 +53,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .max_message = (uint32_t)count_or(c->max_message, SKUA_LIMIT_MESSAGE_DEFAULT),
         .ik = c->ik,
         .rendezvous = c->rendezvous,
+        .tokens = c->tokens,
     };
     /* One stream that nobody reads must leave some of the connection's window to the others. */
     uint64_t most = out->max_recv_window - out->max_recv_window / 4;
@@ -84,7 +85,8 @@ static bool is_equal(const struct skua_settings *a, const struct skua_settings *
            a->max_streams_uni == b->max_streams_uni && a->keepalive_probes == b->keepalive_probes &&
            a->syn_retries == b->syn_retries && a->datagram_buffer == b->datagram_buffer &&
            a->max_message == b->max_message && a->ik == b->ik && a->rendezvous == b->rendezvous &&
-           a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
+           a->tokens == b->tokens && a->has_server_key == b->has_server_key &&
+           a->has_psk == b->has_psk &&
            memcmp(&a->server_key, &b->server_key, sizeof a->server_key) == 0 &&
            memcmp(a->psk, b->psk, sizeof a->psk) == 0 && strcmp(a->label, b->label) == 0;
 }

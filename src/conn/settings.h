@@ -29,6 +29,7 @@ struct skua_settings {
     uint32_t max_message;           /* bytes of a message that is held until it is whole */
     bool ik;                        /* Noise IK instead of XX */
     bool rendezvous;                /* both sides connect */
+    bool tokens;                    /* ask for tokens for early data */
     bool has_server_key, has_psk;   /* which of the next two are set */
     struct skua_key server_key;     /* the key that the server must have */
     uint8_t psk[SKUA_PSK_LEN];      /* shared secret */

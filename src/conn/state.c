@@ -26,6 +26,6 @@ enum skua_state skua_state_next(enum skua_state state, enum skua_state_event eve
 
 bool skua_state_can_send(enum skua_state state)
 {
-    return state == SKUA_STATE_SYN_SENT || state == SKUA_STATE_ESTABLISHED ||
-           state == SKUA_STATE_CLOSE_WAIT;
+    return state == SKUA_STATE_SYN_SENT || state == SKUA_STATE_SYN_RCVD ||
+           state == SKUA_STATE_ESTABLISHED || state == SKUA_STATE_CLOSE_WAIT;
 }

@@ -8,6 +8,7 @@
 enum skua_state_event {
     SKUA_ON_CONNECT,   /* the application asks to connect: SYN will be sent */
     SKUA_ON_SYN_ACK,   /* client: an authentic SYN_ACK from a trusted key */
+    SKUA_ON_EARLY,     /* server: a SYN's early data are taken */
     SKUA_ON_CONFIRMED, /* server: an authentic third packet */
     SKUA_ON_SHUTDOWN,  /* the application sends no more: FIN will be sent */
     SKUA_ON_FIN_ACKED, /* FIN_ACK: the peer has our FIN and every byte it counts */

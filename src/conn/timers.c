@@ -133,6 +133,9 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
     at = skua_time_min(at, hint_deadline(c));
     at = skua_time_min(at, c->life.keepalive_at);
     at = skua_time_min(at, trim_deadline(c));
+    if (c->early_open) {
+        at = skua_time_min(at, skua_early_deadline(c));
+    }
     if (skua_tx_may_probe(c)) {
         at = skua_time_min(at, skua_pmtud_deadline(&c->pmtud));
     }
@@ -188,7 +191,7 @@ static enum skua_err verdict_of_silence(const struct skua_connection *c, skua_ti
     if (hint_deadline(c) <= now) {
         return SKUA_EUNREACHABLE;
     }
-    if (user_deadline(c) <= now) {
+    if (user_deadline(c) <= now || (c->early_open && skua_early_deadline(c) <= now)) {
         return SKUA_ETIMEDOUT;
     }
     if (idle_deadline(c) <= now) {

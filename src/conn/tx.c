@@ -226,6 +226,9 @@ static size_t build(struct skua_connection *c, const struct skua_tx *tx, size_t 
         fill.w.end += keep;
     }
     if (allow_data) {
+        if (c->token_due) {
+            skua_token_fill(c, &fill, now); /* before a FIN_ACK, which may end all */
+        }
         skua_control_close(c, &fill);
         if (data) {
             skua_control_ids(c, &fill);
@@ -390,6 +393,14 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
     }
     tx->first_pn = skua_recovery_next_pn(&c->recovery);
     c->tx.hold_until = SKUA_NEVER;
+    if (c->early_open) {
+        c->tx.pace_at = SKUA_NEVER;
+        tx->max_segments = 1;
+        if (!skua_early_may_send(c)) {
+            c->tx.hold_until = skua_early_deadline(c); /* RFC 9002 §6.2.2.1: no PTO meanwhile */
+            return;
+        }
+    }
     if (c->pmtud.mtu > tx->cap) {
         bound_by_buffer(c, tx, now);
     }

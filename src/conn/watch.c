@@ -87,6 +87,9 @@ void skua_watch_frame(const struct skua_connection *c, enum skua_trace_type type
         a = f->ack_frequency.sequence;
         b = f->ack_frequency.packets;
         break;
+    case SKUA_FRAME_NEW_TOKEN:
+        a = f->new_token.len;
+        break;
     case SKUA_FRAME_DATAGRAM:
         a = f->datagram.len;
         break;

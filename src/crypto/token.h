@@ -31,8 +31,8 @@ enum {
     SKUA_TOKEN_LEN = 1 + 1 + SKUA_TOKEN_MAC_LEN, /* bytes of an address token */
 };
 
-/* The first byte of a token. */
-enum skua_token_kind { SKUA_TOKEN_ADDRESS = 1 };
+/* The first byte of a token; the other kind is crypto/early.h's. */
+enum skua_token_kind { SKUA_TOKEN_ADDRESS = 1, SKUA_TOKEN_EARLY = 2 };
 
 /* The keys of one slot. Secret. */
 struct skua_token_slot {

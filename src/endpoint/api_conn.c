@@ -40,7 +40,8 @@ enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path
     }
     const struct skua_id id = skua_demux_new_id(ep, false);
     struct skua_connection *c;
-    err = skua_connection_connect(&c, &ep->env, settings, path, &id);
+    err = skua_connection_connect(&c, &ep->env, settings, path, &id,
+                                  config != NULL ? config->token : NULL);
     skua_settings_drop(&ep->env.heap, settings);
     if (err != SKUA_OK) {
         return err;
@@ -175,6 +176,13 @@ enum skua_err skua_conn_state(struct skua_endpoint *ep, skua_conn conn, enum sku
     }
     *out = c->state;
     return SKUA_OK;
+}
+
+enum skua_err skua_conn_token(struct skua_endpoint *ep, skua_conn conn, struct skua_token *out)
+{
+    struct skua_connection *c = skua_endpoint_conn(ep, conn);
+    *out = (struct skua_token){.len = 0};
+    return c == NULL ? SKUA_ECLOSED : skua_connection_token(c, out);
 }
 
 enum skua_err skua_conn_export(struct skua_endpoint *ep, skua_conn conn, const char *label,

@@ -12,6 +12,9 @@
 /* Blocks of stream buffers kept for reuse while nobody needs them: 1 MiB. */
 enum { BLOCKS_KEPT = 256 };
 
+/* A token for early data is good for at most so long. */
+#define EARLY_WINDOW_MAX_NS (86400 * SKUA_SEC)
+
 /* Repeats of a SYN_ACK in a rendezvous, before a listener says otherwise. */
 enum { SYN_RETRIES_DEFAULT = 5 };
 
@@ -46,6 +49,7 @@ static void init_env(struct skua_env *env, const struct skua_config *config)
         config->max_udp_payload != 0 ? config->max_udp_payload : SKUA_LIMIT_UDP_MAX;
     uint8_t available = skua_suites_available();
     env->suites = config->suites != 0 ? config->suites & available : available;
+    skua_nummap_init(&env->tokens, &env->heap, env->hash_key);
     skua_list_init(&env->out.dirty);
     skua_list_init(&env->out.events);
     skua_list_init(&env->loans);
@@ -110,6 +114,8 @@ void skua_endpoint_free(struct skua_endpoint *ep)
         skua_timers_cancel(&ep->timers, &c->timer);
         skua_connection_free(c);
     }
+    skua_nummap_deinit(&ep->env.tokens);
+    skua_early_free(ep->early);
     skua_settings_drop(&ep->env.heap, ep->accept_settings);
     skua_time_wait_deinit(&ep->time_wait);
     skua_syn_queue_deinit(&ep->syns);
@@ -132,12 +138,34 @@ const struct skua_key *skua_endpoint_key(const struct skua_endpoint *ep)
     return &ep->env.identity.public_key;
 }
 
+static enum skua_err start_early(struct skua_endpoint *ep, const struct skua_listen_config *c)
+{
+    if (!c->early_data) {
+        return SKUA_OK;
+    }
+    ep->early = skua_early_new(&ep->env.heap, c, &ep->env.rng, ep->env.hash_key);
+    ep->env.early = ep->early != NULL ? &ep->early->key : NULL;
+    return ep->early != NULL ? SKUA_OK : SKUA_ENOMEM;
+}
+
+/* Lets go of what only a listener has. */
+static void stop_listening(struct skua_endpoint *ep)
+{
+    skua_early_free(ep->early);
+    ep->early = NULL;
+    ep->env.early = NULL;
+    skua_admission_stop(&ep->admission, &ep->env.heap);
+    skua_settings_drop(&ep->env.heap, ep->accept_settings);
+    ep->accept_settings = NULL;
+}
+
 enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
                                    const struct skua_listen_config *config)
 {
     static const struct skua_listen_config defaults = SKUA_LISTEN_CONFIG_INIT;
     const struct skua_listen_config *c = config != NULL ? config : &defaults;
-    if (c->size != sizeof *c || (unsigned)c->retry > SKUA_RETRY_ALWAYS) {
+    if (c->size != sizeof *c || (unsigned)c->retry > SKUA_RETRY_ALWAYS ||
+        c->early_window_ns > EARLY_WINDOW_MAX_NS || (c->early_data && c->conn.psk != NULL)) {
         return SKUA_EINVAL;
     }
     if (ep->listening) {
@@ -153,9 +181,9 @@ enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
     ep->accept_settings = skua_settings_share(heap, &settings, NULL);
     skua_wipe(&settings, sizeof settings);
     if (ep->accept_settings == NULL ||
-        skua_admission_start(&ep->admission, heap, c, syn_backlog, ep->env.hash_key) != SKUA_OK) {
-        skua_settings_drop(heap, ep->accept_settings);
-        ep->accept_settings = NULL;
+        skua_admission_start(&ep->admission, heap, c, syn_backlog, ep->env.hash_key) != SKUA_OK ||
+        start_early(ep, c) != SKUA_OK) {
+        stop_listening(ep);
         return SKUA_ENOMEM;
     }
     ep->accept_user = c->conn.user;
@@ -177,9 +205,7 @@ enum skua_err skua_endpoint_unlisten(struct skua_endpoint *ep)
     }
     ep->listening = false;
     skua_syn_queue_clear(&ep->syns);
-    skua_admission_stop(&ep->admission, &ep->env.heap);
-    skua_settings_drop(&ep->env.heap, ep->accept_settings);
-    ep->accept_settings = NULL;
+    stop_listening(ep);
     struct skua_node *node = skua_list_first(&ep->conns);
     while (node != NULL) {
         struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, all_link);

@@ -27,7 +27,7 @@ static uint64_t number_of(const uint8_t id[SKUA_OWN_ID_LEN])
     return number;
 }
 
-static struct skua_connection *owner_of(const struct skua_endpoint *ep, const struct skua_id *id)
+struct skua_connection *skua_demux_owner(const struct skua_endpoint *ep, const struct skua_id *id)
 {
     return skua_nummap_get(&ep->by_id, number_of(id->bytes));
 }
@@ -56,7 +56,7 @@ struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server)
         if (server) {
             memcpy(id.bytes, own_layout, sizeof own_layout);
         }
-    } while (owner_of(ep, &id) != NULL ||
+    } while (skua_demux_owner(ep, &id) != NULL ||
              skua_syn_queue_find(&ep->syns, id.bytes, id.len) != NULL ||
              skua_time_wait_has(&ep->time_wait, &id));
     return id;

@@ -4,7 +4,9 @@
  *   listener.c     SYN and CONFIRM: from a stranger's packet to a connection
  *   admission.c    whether a SYN must prove its address first
  *   prefixes.c     handshakes by network
- *   rendezvous.c   the same between two sides that both connect
+ *   early.c        which tokens for early data have been used
+ *   early_open.c   from a SYN with early data to a connection
+ *   rendezvous.c   handshakes between two sides that both connect
  *   syn_queue.c    half-open entries (SYN_RCVD), TCP's SYN queue
  *   time_wait.c    records of connections that are over
  *   reset.c        stateless RESET: sent for what is forgotten, recognised by its token
@@ -27,6 +29,7 @@
 #include "conn/connection.h"
 #include "endpoint/admission.h"
 #include "endpoint/answers.h"
+#include "endpoint/early.h"
 #include "endpoint/syn_queue.h"
 #include "endpoint/time_wait.h"
 
@@ -55,6 +58,8 @@ struct skua_endpoint {
     struct skua_syn_queue syns;      /* half-open entries */
     struct skua_time_wait time_wait; /* records */
     struct skua_answers answers;     /* RETRY, REFUSE, VERSIONS, repeats of records */
+    struct skua_early *early;        /* early data are taken; NULL = not */
+    uint32_t early_count;            /* connections made by early data, not yet answered */
     bool listening;
     bool abort_on_overflow; /* as in skua_listen_config */
     bool (*allow)(void *user, const struct skua_key *key, const struct skua_path *path);
@@ -85,6 +90,8 @@ struct skua_id skua_demux_new_id(struct skua_endpoint *ep, bool server);
 /* Is an id of the length of own ones of this server and worker, by its layout? */
 bool skua_demux_is_own(const uint8_t *id);
 
+/* The connection with the own id `id`, or NULL. */
+struct skua_connection *skua_demux_owner(const struct skua_endpoint *ep, const struct skua_id *id);
 /* Datagrams under `id` belong to `c` from now on. SKUA_ENOMEM. */
 enum skua_err skua_demux_add_id(struct skua_endpoint *ep, const struct skua_id *id,
                                 struct skua_connection *c);
@@ -102,6 +109,40 @@ enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct sk
  * where there is none. */
 enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct skua_arrival *arrival,
                                       skua_time now);
+
+/* --- early_open.c */
+
+/* A SYN that may bring early data, while it is answered. Secret once `taken`. */
+struct skua_early_syn {
+    struct skua_early_judge judge; /* for the responder */
+    struct skua_endpoint *ep;
+    const struct skua_arrival *arrival;
+    const uint8_t *digest;                      /* of the SYN */
+    const struct skua_transport_params *params; /* that are announced; set before it is answered */
+    skua_time now;
+    bool offered; /* it brought some */
+    bool taken;   /* and they were taken: the next three are set */
+    size_t frames_len;
+    uint8_t token[SKUA_EARLY_TOKEN_LEN];
+    uint8_t frames[SKUA_LIMIT_SYN_MAX];
+};
+
+const struct skua_early_judge *skua_early_syn_begin(struct skua_early_syn *s,
+                                                    struct skua_endpoint *ep,
+                                                    const struct skua_arrival *arrival,
+                                                    const uint8_t *digest, skua_time now);
+/* The SYN has been answered and has its half-open entry with own id `id`: makes the connection,
+ * where its early data were taken. OK, SYN_EARLY_REJECTED, NO_MEMORY. */
+enum skua_verdict skua_early_syn_end(struct skua_early_syn *s,
+                                     const struct skua_responder_config *config,
+                                     const struct skua_responder *responder,
+                                     const struct skua_id *id);
+/* It will not be answered after all. */
+void skua_early_syn_undo(struct skua_early_syn *s);
+void skua_early_syn_wipe(struct skua_early_syn *s);
+/* The client of `c` has answered: its entry is not needed any more. Or `c` is over: the entry
+ * answers repeats of the SYN, so that the client can ask what became of it. */
+void skua_early_settle(struct skua_endpoint *ep, struct skua_connection *c, skua_time now);
 
 /* --- reset.c */
 

@@ -79,53 +79,99 @@ static struct skua_responder_config responder_config(const struct skua_endpoint 
     };
 }
 
-enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_arrival *a,
-                                    skua_time now)
-{
+/* A SYN on its way to a half-open entry. */
+struct attempt {
+    const struct skua_arrival *arrival;
     struct skua_syn syn;
-    enum skua_verdict verdict = skua_syn_read(a->data, a->len, a->head, &syn);
-    if (verdict != SKUA_VERDICT_OK) {
-        return verdict;
-    }
-    const struct skua_settings *settings = ep->accept_settings;
-    struct skua_half_open entry = {.path = *a->path,
-                                   .rendezvous = (syn.flags & SKUA_FLAG_RENDEZVOUS) != 0};
-    if (entry.rendezvous) {
-        verdict = skua_rendezvous_syn(ep, a, &settings, now);
+    const struct skua_settings *settings; /* of the listener, or of a rendezvous */
+    uint8_t digest[SKUA_TAG_LEN];         /* of the SYN */
+    struct skua_half_open *entry;         /* what is known of it so far */
+};
+
+static bool is_repeat(struct skua_endpoint *ep, struct attempt *t, skua_time now)
+{
+    const struct skua_arrival *a = t->arrival;
+    skua_syn_digest(t->digest, a->head, &t->syn);
+    skua_syn_fingerprint(t->entry->fingerprint, ep->syns.key, &a->path->remote, t->digest);
+    return skua_syn_queue_repeat(&ep->syns, t->entry->fingerprint, now);
+}
+
+/* May it be answered? All that costs no multiplication. */
+static enum skua_verdict admit(struct skua_endpoint *ep, struct attempt *t, skua_time now)
+{
+    const struct skua_arrival *a = t->arrival;
+    if (t->entry->rendezvous) {
+        enum skua_verdict verdict = skua_rendezvous_syn(ep, a, &t->settings, now);
         if (verdict != SKUA_VERDICT_OK) {
             return verdict;
         }
-    } else if (!ep->listening) {
-        return refuse(ep, a, &syn, now);
+    } else if (!ep->listening) { /* but there may be connections that early data have made */
+        const bool known = skua_syn_queue_count(&ep->syns) > 0 && is_repeat(ep, t, now);
+        return known ? SKUA_VERDICT_SYN_REPEAT : refuse(ep, a, &t->syn, now);
     }
     const bool pressed =
         skua_admission_pressed(&ep->admission, skua_syn_queue_count(&ep->syns), now);
-    if (skua_admission_wants_proof(&ep->admission, pressed) && !is_proven(ep, a, &syn, now)) {
-        return retry(ep, a, &syn, now);
+    if (skua_admission_wants_proof(&ep->admission, pressed) && !is_proven(ep, a, &t->syn, now)) {
+        return retry(ep, a, &t->syn, now);
     }
-    uint8_t digest[SKUA_TAG_LEN];
-    skua_syn_digest(digest, a->head, &syn);
-    skua_syn_fingerprint(entry.fingerprint, ep->syns.key, &a->path->remote, digest);
-    if (skua_syn_queue_repeat(&ep->syns, entry.fingerprint, now)) {
+    if (is_repeat(ep, t, now)) {
         return SKUA_VERDICT_SYN_REPEAT;
     }
     if (!skua_syn_queue_has_room(&ep->syns)) {
         return SKUA_VERDICT_SYN_QUEUE_FULL;
     }
-    if (!skua_admission_take(&ep->admission, &a->path->remote, pressed, now)) {
-        return SKUA_VERDICT_SYN_PREFIX;
-    }
+    return skua_admission_take(&ep->admission, &a->path->remote, pressed, now)
+               ? SKUA_VERDICT_OK
+               : SKUA_VERDICT_SYN_PREFIX;
+}
+
+/* Answers it: a half-open entry, and for early data a connection. */
+static enum skua_verdict answer(struct skua_endpoint *ep, struct attempt *t, skua_time now)
+{
     struct skua_transport_params params;
-    const struct skua_responder_config config = responder_config(ep, settings, &params);
+    struct skua_responder_config config = responder_config(ep, t->settings, &params);
+    struct skua_early_syn early;
+    config.early = skua_early_syn_begin(&early, ep, t->arrival, t->digest, now);
+    early.params = &params;
+    if (ep->early == NULL || t->entry->rendezvous) {
+        config.early = NULL;
+    }
     const struct skua_id id = skua_demux_new_id(ep, true);
     uint8_t syn_ack[SKUA_SYN_ACK_CAP];
     struct skua_writer w = skua_writer_of(syn_ack, sizeof syn_ack);
-    verdict = skua_responder_on_syn(&entry.responder, &config, a->head, &syn, &id, &w);
+    struct skua_responder *responder = &t->entry->responder;
+    enum skua_verdict verdict =
+        skua_responder_on_syn(responder, &config, t->arrival->head, &t->syn, &id, &w);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    t->entry->syn_ack_len = (uint8_t)skua_writer_len(&w);
+    t->entry->early = early.taken;
+    verdict = SKUA_VERDICT_NO_MEMORY;
+    if (skua_syn_queue_add(&ep->syns, t->entry, syn_ack, &id) == SKUA_OK) {
+        verdict = skua_early_syn_end(&early, &config, responder, &id);
+    }
+    if (verdict == SKUA_VERDICT_NO_MEMORY) {
+        skua_syn_queue_drop(&ep->syns, &id);
+        skua_early_syn_undo(&early);
+    }
+    skua_early_syn_wipe(&early);
+    return verdict;
+}
+
+enum skua_verdict skua_listener_syn(struct skua_endpoint *ep, const struct skua_arrival *a,
+                                    skua_time now)
+{
+    struct skua_half_open entry = {.path = *a->path};
+    struct attempt t = {.arrival = a, .settings = ep->accept_settings, .entry = &entry};
+    enum skua_verdict verdict = skua_syn_read(a->data, a->len, a->head, &t.syn);
+    if (verdict != SKUA_VERDICT_OK) {
+        return verdict;
+    }
+    entry.rendezvous = (t.syn.flags & SKUA_FLAG_RENDEZVOUS) != 0;
+    verdict = admit(ep, &t, now);
     if (verdict == SKUA_VERDICT_OK) {
-        entry.syn_ack_len = (uint8_t)skua_writer_len(&w);
-        if (skua_syn_queue_add(&ep->syns, &entry, syn_ack, &id) != SKUA_OK) {
-            verdict = SKUA_VERDICT_NO_MEMORY;
-        }
+        verdict = answer(ep, &t, now);
     }
     skua_wipe(&entry, sizeof entry);
     return verdict;
@@ -141,8 +187,15 @@ enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct sk
     }
     uint8_t fingerprint[SKUA_TAG_LEN];
     skua_syn_fingerprint(fingerprint, ep->syns.key, &a->path->remote, cancel.tag);
-    bool known = skua_syn_queue_cancel(&ep->syns, fingerprint, skua_time_add(now, SPENT_NS));
-    return known ? SKUA_VERDICT_SYN_CANCELLED : SKUA_VERDICT_BAD_RETRY;
+    struct skua_id id;
+    if (!skua_syn_queue_cancel(&ep->syns, fingerprint, skua_time_add(now, SPENT_NS), &id)) {
+        return SKUA_VERDICT_BAD_RETRY;
+    }
+    struct skua_connection *c = skua_demux_owner(ep, &id);
+    if (c != NULL) { /* early data had made one */
+        skua_connection_cancel(c, now);
+    }
+    return SKUA_VERDICT_SYN_CANCELLED;
 }
 
 /* Message 3, or for IK nothing: what the handshake came to. */
@@ -242,6 +295,10 @@ enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct sku
     }
     if (entry->rendezvous && !skua_addr_equal(&entry->path.remote, &a->path->remote)) {
         return SKUA_VERDICT_CONFIRM_BAD;
+    }
+    if (entry->over) { /* the client has the SYN_ACK: now a record can tell it the rest */
+        skua_syn_queue_spend(&ep->syns, entry, skua_time_add(now, SPENT_NS));
+        return SKUA_VERDICT_UNKNOWN_ID;
     }
     const bool full = ep->accept_queue >= ep->backlog;
     const struct skua_settings *settings = ep->accept_settings;

@@ -46,6 +46,7 @@ void skua_outbox_disown(struct skua_endpoint *ep, struct skua_connection *c)
     if (!c->accepted) {
         ep->accept_queue--;
     }
+    skua_connection_drop_token(c);
     skua_handles_free(&ep->handles, c->handle);
     c->handle = 0;
 }
@@ -117,6 +118,9 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
     }
     if ((marks & SKUA_MARK_IDS) != 0) {
         manage_ids(ep, c);
+    }
+    if (c->half_open && (c->confirmed || c->close.over)) {
+        skua_early_settle(ep, c, now);
     }
     if ((marks & SKUA_MARK_ENDED) != 0) {
         transport_over(ep, c, now);

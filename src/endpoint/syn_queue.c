@@ -77,7 +77,7 @@ static void clear_list(struct skua_syn_queue *q, struct skua_node *list, bool al
     while (node != NULL) {
         struct skua_half_open *entry = SKUA_CONTAINER_OF(node, struct skua_half_open, link);
         node = skua_list_next(list, node);
-        if (all || !entry->rendezvous) {
+        if (all || (!entry->rendezvous && !entry->early)) {
             entry_drop(q, entry);
         }
     }
@@ -109,13 +109,18 @@ void skua_syn_queue_deinit(struct skua_syn_queue *q)
 }
 
 /* The entry that waits longest of those whose client did not answer the first SYN_ACK; NULL = none.
+ * Those of connections do not count: what their SYN_ACK says must be said again, and they are few.
  */
 static struct skua_half_open *least_promising(const struct skua_syn_queue *q)
 {
     for (size_t i = SKUA_SYN_LEVELS - 1; i > 0; i--) {
         struct skua_node *node = skua_list_first(&q->level[i]);
-        if (node != NULL) {
-            return SKUA_CONTAINER_OF(node, struct skua_half_open, link);
+        while (node != NULL) {
+            struct skua_half_open *entry = SKUA_CONTAINER_OF(node, struct skua_half_open, link);
+            if (!entry->early) {
+                return entry;
+            }
+            node = skua_list_next(&q->level[i], node);
         }
     }
     return NULL;
@@ -185,6 +190,14 @@ struct skua_half_open *skua_syn_queue_find(const struct skua_syn_queue *q, const
     return skua_idmap_get(&q->by_id, id, len);
 }
 
+void skua_syn_queue_drop(struct skua_syn_queue *q, const struct skua_id *id)
+{
+    struct skua_half_open *entry = skua_syn_queue_find(q, id->bytes, id->len);
+    if (entry != NULL) {
+        entry_drop(q, entry);
+    }
+}
+
 void skua_syn_queue_spend(struct skua_syn_queue *q, struct skua_half_open *entry, skua_time until)
 {
     struct skua_node *oldest = skua_list_first(&q->spent_by_age);
@@ -205,10 +218,12 @@ void skua_syn_queue_spend(struct skua_syn_queue *q, struct skua_half_open *entry
 }
 
 bool skua_syn_queue_cancel(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
-                           skua_time until)
+                           skua_time until, struct skua_id *own)
 {
     struct skua_half_open *entry = skua_idmap_get(&q->by_fingerprint, fingerprint, SKUA_TAG_LEN);
     if (entry != NULL) {
+        struct skua_id peer;
+        skua_half_open_ids(entry, own, &peer);
         skua_syn_queue_spend(q, entry, until);
     }
     return entry != NULL;
@@ -262,8 +277,9 @@ static void level_timeout(struct skua_syn_queue *q, struct skua_node *level, sku
             continue;
         }
         entry->level++;
+        entry->repeat_at = skua_time_add(now, SKUA_SEC << entry->level);
         skua_list_remove(node);
-        skua_list_push_back(&q->due, node);
+        skua_list_push_back(entry->over ? &q->level[entry->level] : &q->due, node);
     }
 }
 

@@ -36,10 +36,12 @@ struct skua_half_open {
     uint8_t level;                     /* repeats by timer so far */
     bool repeated : 1;                 /* sent more than once: no RTT sample */
     bool doubted : 1;                  /* a third packet for it did not authenticate */
-    bool rendezvous : 1;               /* answers a SYN with that flag */
-    uint8_t syn_ack_len;               /* bytes of `syn_ack` */
-    struct skua_responder responder;   /* secret */
-    uint8_t syn_ack[];                 /* the packet */
+    bool early : 1; /* a connection with the same id waits for the third packet */
+    bool over : 1;  /* that connection has ended; a client that repeats its SYN is to hear of it */
+    bool rendezvous : 1;             /* answers a SYN with that flag */
+    uint8_t syn_ack_len;             /* bytes of `syn_ack` */
+    struct skua_responder responder; /* secret */
+    uint8_t syn_ack[];               /* the packet */
 };
 
 struct skua_syn_queue {
@@ -57,7 +59,7 @@ struct skua_syn_queue {
 
 void skua_syn_queue_init(struct skua_syn_queue *q, struct skua_heap *heap, const uint8_t key[16]);
 void skua_syn_queue_deinit(struct skua_syn_queue *q);
-/* Nobody listens any more: drops every entry but those of rendezvous. */
+/* Nobody listens any more: drops every entry but those of rendezvous and of connections. */
 void skua_syn_queue_clear(struct skua_syn_queue *q);
 
 /* Whether an entry can be added: there is room, or an entry that makes some. */
@@ -70,16 +72,18 @@ enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_hal
  * due again. */
 bool skua_syn_queue_repeat(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
                            skua_time now);
-/* The client has taken its SYN back: the entry goes, its fingerprint stays until `until`. False
- * where there is none. */
+/* The client has taken its SYN back: the entry goes (`*own` is its own id), its fingerprint stays
+ * until `until`. False where there is none. */
 bool skua_syn_queue_cancel(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
-                           skua_time until);
+                           skua_time until, struct skua_id *own);
 /* The entry with own id `id`, or NULL. */
 struct skua_half_open *skua_syn_queue_find(const struct skua_syn_queue *q, const uint8_t *id,
                                            size_t len);
 /* The two ids of an entry: ours and the client's. */
 void skua_half_open_ids(const struct skua_half_open *entry, struct skua_id *own,
                         struct skua_id *peer);
+/* Takes the entry with own id `id` away, as if there had been no SYN. */
+void skua_syn_queue_drop(struct skua_syn_queue *q, const struct skua_id *id);
 /* The third packet has come: the entry goes, its fingerprint stays until `until`. */
 void skua_syn_queue_spend(struct skua_syn_queue *q, struct skua_half_open *entry, skua_time until);
 /* Moves the next SYN_ACK that is due into `tx`; false where there is none. */

@@ -26,6 +26,24 @@ void skua_offer_write(struct skua_writer *w, const struct skua_offer *offer)
     }
     skua_writer_u16(w, offer->params_len);
     skua_writer_copy(w, offer->params, offer->params_len);
+    if (offer->early.token_len != 0) {
+        skua_writer_u16(w, (uint16_t)offer->early.token_len);
+        skua_writer_copy(w, offer->early.token, offer->early.token_len);
+        skua_writer_copy(w, offer->early.frames, offer->early.frames_len);
+    }
+}
+
+/* Behind the parameters of IK: a token and frames, or padding, which begins with a zero. */
+static bool read_early(struct skua_reader *r, struct skua_early_data *early)
+{
+    if (skua_reader_left(r) < 2) {
+        return true;
+    }
+    early->token_len = skua_reader_u16(r);
+    early->token = skua_reader_bytes(r, early->token_len);
+    early->frames_len = skua_reader_left(r);
+    early->frames = r->at;
+    return !r->failed && early->token_len <= SKUA_LIMIT_TOKEN_MAX;
 }
 
 bool skua_offer_read(const uint8_t *data, size_t len, bool ik, struct skua_offer *offer)
@@ -41,7 +59,10 @@ bool skua_offer_read(const uint8_t *data, size_t len, bool ik, struct skua_offer
     }
     offer->params_len = skua_reader_u16(&r);
     offer->params = skua_reader_bytes(&r, offer->params_len);
-    return !r.failed && listed != 0 && (ik || offer->params_len == 0);
+    if (r.failed || listed == 0 || (!ik && offer->params_len != 0)) {
+        return false;
+    }
+    return !ik || read_early(&r, &offer->early);
 }
 
 const uint32_t skua_own_versions[] = {SKUA_WIRE_VERSION};

@@ -10,6 +10,7 @@
 
 #include "base/cursor.h"
 #include "crypto/noise.h"
+#include "handshake/early.h"
 #include "handshake/result.h"
 #include "wire/header.h"
 
@@ -32,6 +33,7 @@ struct skua_offer {
     uint32_t versions[SKUA_VERSIONS_MAX]; /* by the client's preference; further ones left out */
     const uint8_t *params;                /* IK: the client's parameters, in the payload */
     uint16_t params_len;                  /* bytes of them; 0 in XX */
+    struct skua_early_data early;         /* IK: token_len 0 = none */
 };
 
 void skua_offer_write(struct skua_writer *w, const struct skua_offer *offer);

@@ -55,7 +55,7 @@ static bool start_noise(struct skua_initiator *initiator,
 }
 
 /* The packet, padded within message 1's payload to its full size. */
-static bool write_syn(struct skua_initiator *initiator)
+static bool write_syn(struct skua_initiator *initiator, const struct skua_early_data *early)
 {
     enum skua_pattern pattern = skua_initiator_pattern(initiator);
     struct skua_writer w = skua_writer_of(initiator->syn, sizeof initiator->syn);
@@ -72,6 +72,7 @@ static bool write_syn(struct skua_initiator *initiator)
     if (skua_pattern_is_ik(pattern)) {
         offer.params = initiator->params;
         offer.params_len = initiator->params_len;
+        offer.early = early != NULL ? *early : (struct skua_early_data){.token_len = 0};
     }
     uint8_t payload[SKUA_SYN_LEN] = {0};
     struct skua_writer p = skua_writer_of(payload, sizeof payload);
@@ -106,7 +107,7 @@ bool skua_initiator_init(struct skua_initiator *initiator,
     skua_params_write(&w, config->params, SKUA_PARAMS_FROM_CLIENT, skua_reader_u32(&r));
     SKUA_ASSERT(!w.failed);
     initiator->params_len = (uint8_t)skua_writer_len(&w);
-    if (!start_noise(initiator, config) || !write_syn(initiator)) {
+    if (!start_noise(initiator, config) || !write_syn(initiator, config->early)) {
         skua_initiator_wipe(initiator);
         return false;
     }
@@ -153,6 +154,7 @@ static bool read_payload(const struct skua_initiator *initiator, const struct sk
     }
     result->peer = params.transport;
     memcpy(result->reset_token, params.reset_token, sizeof result->reset_token);
+    result->early = params.early_data;
     const uint32_t used = SKUA_WIRE_VERSION;
     if (params.version_count != 0 &&
         skua_versions_meet(skua_own_versions, skua_own_version_count, params.versions,

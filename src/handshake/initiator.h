@@ -22,6 +22,7 @@
 #include "base/verdict.h"
 #include "crypto/keypair.h"
 #include "crypto/noise.h"
+#include "handshake/early.h"
 #include "handshake/result.h"
 #include "wire/header.h"
 #include "wire/params.h"
@@ -37,6 +38,8 @@ struct skua_initiator_config {
     uint8_t suites;      /* bit set of enum skua_suite to offer; not empty */
     bool ik;             /* IK instead of XX; needs `server_key` */
     bool rendezvous;     /* the SYN says that both sides send one */
+    const struct skua_early_data *early; /* with IK: to put into the SYN, at most SKUA_EARLY_ROOM
+                                            bytes; NULL = nothing. Used during init only */
 };
 
 enum {

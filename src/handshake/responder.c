@@ -79,7 +79,7 @@ static bool start_noise(struct skua_noise *noise, const struct skua_responder_co
 /* The client's parameters: into `peer`, and what is wrong with them as a code. */
 static enum skua_code read_client_params(const struct skua_responder_config *config,
                                          const uint8_t *data, size_t len,
-                                         struct skua_transport_params *peer)
+                                         struct skua_transport_params *peer, bool *wants_tokens)
 {
     struct skua_params params;
     enum skua_code code = skua_params_read(data, len, SKUA_PARAMS_FROM_CLIENT, &params);
@@ -87,6 +87,7 @@ static enum skua_code read_client_params(const struct skua_responder_config *con
         skua_params_init(&params);
     }
     *peer = params.transport;
+    *wants_tokens = params.early_data;
     if (code == SKUA_CODE_NO_ERROR &&
         strcmp(params.label, config->label != NULL ? config->label : "") != 0) {
         code = SKUA_CODE_LABEL;
@@ -94,10 +95,27 @@ static enum skua_code read_client_params(const struct skua_responder_config *con
     return code;
 }
 
+/* Early data, where there are any and nothing speaks against the handshake. */
+static enum skua_verdict judge_early(struct skua_responder *responder,
+                                     const struct skua_responder_config *config,
+                                     const struct skua_key *client,
+                                     const struct skua_early_data *early)
+{
+    if (early->token_len == 0 || config->early == NULL || responder->code != SKUA_CODE_NO_ERROR ||
+        config->psk != NULL) {
+        return SKUA_VERDICT_OK;
+    }
+    SKUA_ASSERT(client != NULL); /* message 1 of IK shows it */
+    enum skua_early_fate fate = config->early->judge(config->early->user, client, early);
+    responder->early = fate == SKUA_EARLY_TAKEN;
+    return fate == SKUA_EARLY_REPLAYED ? SKUA_VERDICT_SYN_REPLAYED : SKUA_VERDICT_OK;
+}
+
 /* What message 1 offers: chooses the suite and notes what is already known to be wrong. */
 static enum skua_verdict take_offer(struct skua_responder *responder,
                                     const struct skua_responder_config *config,
-                                    const uint8_t *payload, size_t len)
+                                    const struct skua_key *client, const uint8_t *payload,
+                                    size_t len)
 {
     struct skua_offer offer;
     bool ik = skua_responder_complete(responder);
@@ -114,20 +132,22 @@ static enum skua_verdict take_offer(struct skua_responder *responder,
         responder->code = SKUA_CODE_DOWNGRADE;
     }
     if (ik) {
-        enum skua_code code =
-            read_client_params(config, offer.params, offer.params_len, &responder->peer);
+        enum skua_code code = read_client_params(config, offer.params, offer.params_len,
+                                                 &responder->peer, &responder->wants_tokens);
         responder->code = responder->code != 0 ? responder->code : (uint16_t)code;
     }
-    return SKUA_VERDICT_OK;
+    return judge_early(responder, config, client, &offer.early);
 }
 
 SKUA_STATIC_ASSERT(SKUA_PARAM_TOKEN_LEN == SKUA_RESET_TOKEN_LEN, "the parameter is the token");
 
-static bool write_syn_ack(struct skua_writer *w, struct skua_noise *noise, uint8_t suite,
+static bool write_syn_ack(struct skua_writer *w, struct skua_noise *noise,
+                          const struct skua_responder *responder,
                           const struct skua_responder_config *config, const struct skua_head *head,
                           const struct skua_id *id)
 {
     struct skua_params params = {.transport = *config->params, .initial_scid = *id};
+    params.early_data = responder->early;
     if (config->reset_key != NULL) {
         params.has_reset_token = true;
         skua_reset_token(params.reset_token, config->reset_key, id->bytes, id->len);
@@ -137,7 +157,7 @@ static bool write_syn_ack(struct skua_writer *w, struct skua_noise *noise, uint8
     }
     uint8_t payload[1 + SKUA_LIMIT_PARAMS_MAX];
     struct skua_writer p = skua_writer_of(payload, sizeof payload);
-    skua_writer_u8(&p, suite);
+    skua_writer_u8(&p, responder->suite);
     skua_params_write(&p, &params, SKUA_PARAMS_FROM_SERVER, (uint32_t)skua_rng_u64(config->rng));
     SKUA_ASSERT(!p.failed);
 
@@ -177,11 +197,12 @@ enum skua_verdict skua_responder_on_syn(struct skua_responder *responder,
     if (!skua_noise_read(&noise, &in, &out)) {
         goto out;
     }
-    verdict = take_offer(responder, config, payload, skua_writer_len(&out));
+    verdict =
+        take_offer(responder, config, skua_noise_remote(&noise), payload, skua_writer_len(&out));
     if (verdict != SKUA_VERDICT_OK) {
         goto out;
     }
-    if (!write_syn_ack(&w, &noise, responder->suite, config, head, id)) {
+    if (!write_syn_ack(&w, &noise, responder, config, head, id)) {
         verdict = SKUA_VERDICT_SYN_BAD; /* `e` is of low order */
         goto out;
     }
@@ -216,6 +237,7 @@ enum skua_verdict skua_responder_result(const struct skua_responder *responder,
     skua_result_fill(result, &noise, responder->suite);
     skua_noise_wipe(&noise);
     result->peer = responder->peer;
+    result->early = responder->wants_tokens;
     result->code = (enum skua_code)responder->code;
     return verdict_of(result);
 }
@@ -236,7 +258,8 @@ enum skua_verdict skua_responder_on_confirm(const struct skua_responder *respond
     struct skua_writer out = skua_writer_of(payload, sizeof payload);
     enum skua_verdict verdict = SKUA_VERDICT_CONFIRM_BAD;
     if (skua_noise_read(&noise, &in, &out)) {
-        result->code = read_client_params(config, payload, skua_writer_len(&out), &result->peer);
+        result->code = read_client_params(config, payload, skua_writer_len(&out), &result->peer,
+                                          &result->early);
         if (responder->code != SKUA_CODE_NO_ERROR) {
             result->code = (enum skua_code)responder->code;
         }

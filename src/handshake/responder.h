@@ -22,6 +22,7 @@
 #include "crypto/keypair.h"
 #include "crypto/noise.h"
 #include "crypto/tag.h"
+#include "handshake/early.h"
 #include "handshake/result.h"
 #include "wire/header.h"
 #include "wire/params.h"
@@ -35,8 +36,9 @@ struct skua_responder_config {
     const char *label;                /* application label a client must name; NULL = "" */
     const struct skua_transport_params *params; /* to announce */
     const struct skua_rng *rng;                 /* for the ephemeral key and grease */
-    const struct skua_secret *reset_key; /* makes the id's reset token; NULL = none is sent */
-    uint8_t suites;                      /* bit set of enum skua_suite allowed */
+    const struct skua_secret *reset_key;  /* makes the id's reset token; NULL = none is sent */
+    uint8_t suites;                       /* bit set of enum skua_suite allowed */
+    const struct skua_early_judge *early; /* decides on early data; NULL: none is taken */
 };
 
 /* Between SYN_ACK and third packet. */
@@ -48,10 +50,12 @@ struct skua_responder {
         uint8_t e[SKUA_KEY_LEN];           /* XX: own ephemeral secret */
         struct skua_transport_params peer; /* IK: the client's parameters */
     };
-    uint16_t code;   /* IK: as skua_handshake_result.code */
-    uint8_t n;       /* Noise: messages sealed under the cipher key */
-    uint8_t pattern; /* enum skua_pattern */
-    uint8_t suite;   /* the chosen one */
+    uint16_t code;     /* IK: as skua_handshake_result.code */
+    uint8_t n;         /* Noise: messages sealed under the cipher key */
+    uint8_t pattern;   /* enum skua_pattern */
+    uint8_t suite;     /* the chosen one */
+    bool early;        /* IK: the SYN's early data were taken */
+    bool wants_tokens; /* IK: the client asked for tokens */
 };
 SKUA_STATIC_ASSERT(sizeof(struct skua_responder) <= 168, "part of a half-open entry");
 
@@ -68,10 +72,12 @@ void skua_syn_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FING
                           const struct skua_addr *remote, const uint8_t digest[SKUA_TAG_LEN]);
 
 /* Answers a SYN: fills `responder` and writes the SYN_ACK (at most SKUA_SYN_ACK_CAP bytes), in
- * which `id` (8 to 16 bytes) is the server's name for the connection. OK           answered
+ * which `id` (8 to 16 bytes) is the server's name for the connection.
+ *   OK           answered
  *   SYN_PATTERN  unknown pattern, or with psk where none is configured, or the reverse
  *   SYN_SUITE    no common suite
  *   SYN_BAD      does not parse or authenticate
+ *   SYN_REPLAYED its early data were taken before
  * Where it is not OK nothing was written and `responder` is wiped. */
 enum skua_verdict skua_responder_on_syn(struct skua_responder *responder,
                                         const struct skua_responder_config *config,

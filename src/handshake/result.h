@@ -17,6 +17,7 @@ struct skua_handshake_result {
     struct skua_key peer_key;        /* the peer's static key */
     struct skua_transport_params
         peer;            /* what the peer asks for; defaults where `code` is PARAMETER */
+    bool early;          /* the peer's early_data: see wire/params.h */
     enum skua_code code; /* NO_ERROR, or why the connection must be reset at once: PARAMETER,
                             DOWNGRADE, LABEL */
     uint8_t suite;       /* enum skua_suite */

@@ -324,6 +324,9 @@ static bool copy_config(struct skua_attempt *a, const struct skua_conn_config *c
     }
     memcpy(&a->config, config, config->size);
     a->config.size = sizeof a->config;
+    if (a->config.token != NULL) {
+        return false;
+    }
     if (a->config.server_key != NULL) {
         a->server_key = *a->config.server_key;
         a->config.server_key = &a->server_key;

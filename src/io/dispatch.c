@@ -34,6 +34,8 @@ static skua_ev_handler *handler_of(const struct skua_ev *ev, enum skua_event_typ
         return h->consumed;
     case SKUA_EVENT_DISCARDED:
         return h->discarded;
+    case SKUA_EVENT_TOKEN:
+        return h->token;
     case SKUA_EVENT_FINISHED:
         return h->finished;
     case SKUA_EVENT_DELIVERED:

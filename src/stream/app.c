@@ -133,7 +133,7 @@ enum skua_err skua_streams_finish(struct skua_stream *stream)
 enum skua_err skua_streams_finish_confirm(struct skua_stream *stream)
 {
     struct skua_send_side *send = &stream->send;
-    bool too_late = send->fin_sent || send->state == SKUA_SEND_DONE;
+    bool too_late = send->fin_sent || send->fin_early || send->state == SKUA_SEND_DONE;
     if (too_late && !send->confirm && !send->given_up) {
         return SKUA_ESTATE; /* the end has been told without the wish */
     }
@@ -319,6 +319,7 @@ void skua_streams_info(const struct skua_stream *stream, struct skua_stream_info
         .read = recv->buf.read,
         .readable = readable(stream),
         .writable = send->state == SKUA_SEND_OPEN ? skua_stream_room(stream) : 0,
+        .early = stream->early,
         .error_code = reset           ? recv->code
                       : send->stopped ? send->code
                                       : 0,

@@ -78,6 +78,7 @@ struct skua_send_side {
     bool lent;         /* memory was lent: ACKED is wanted */
     bool blocked_said; /* STREAM_DATA_BLOCKED for the present limit was sent */
     bool confirm;      /* the end asks for CONSUMED */
+    bool fin_early;    /* a SYN carried the end, taken or not */
     bool answered;     /* which has come */
     bool corked;       /* the application holds small writes together */
     bool gathers;      /* bytes from buf.next on are not sent before they fill a packet */
@@ -130,6 +131,7 @@ struct skua_stream {
     bool held;                    /* above the peer's MAX_STREAMS: nothing of it is sent yet */
     bool announced;               /* the application knows of it (own, or STREAM was reported) */
     bool closed;                  /* the application has closed it */
+    uint16_t early;               /* every byte below this offset came as early data */
     struct skua_send_side send;
     struct skua_recv_side recv;
 };

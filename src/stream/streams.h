@@ -217,6 +217,24 @@ static inline bool skua_streams_has_loans(const struct skua_streams *streams)
  * on. */
 enum skua_err skua_streams_settle(struct skua_streams *streams);
 
+/* --- early data: early.c --- */
+
+/* Client, before the peer's limits are known: writes the first bytes of its streams, with at most
+ * `max` records for skua_streams_early_taken. Nothing counts as sent. Returns how many. */
+size_t skua_streams_early_write(struct skua_streams *streams, struct skua_writer *w,
+                                struct skua_record *records, size_t max);
+/* ... and after skua_streams_set_peer_limits: the server has taken what these records say.
+ * SKUA_CODE_PARAMETER where it has announced less. */
+enum skua_code skua_streams_early_taken(struct skua_streams *streams,
+                                        const struct skua_record *records, size_t count);
+/* Server: whether early data are well-formed and within the limits that `own` announces: STREAM
+ * frames from offset 0 of streams that the client may open, and PADDING. */
+bool skua_streams_early_fit(const uint8_t *frames, size_t len,
+                            const struct skua_transport_params *own);
+/* One frame of such early data; its bytes are copied. */
+enum skua_code skua_streams_on_early(struct skua_streams *streams,
+                                     const struct skua_stream_frame *frame);
+
 /* --- frames out --- */
 
 /* Would skua_streams_write_frames put something into an empty packet? Constant time. */

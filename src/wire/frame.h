@@ -105,6 +105,10 @@ struct skua_frame {
             uint64_t offset; /* CONSUMED: bytes read; CONFIRM_READ: the final size */
         } stream_end;        /* CONSUMED, CONFIRM_READ */
         struct {
+            const uint8_t *data; /* in the packet */
+            size_t len;          /* 1 to SKUA_LIMIT_TOKEN_MAX */
+        } new_token;
+        struct {
             uint64_t sequence; /* only the largest seen counts */
             uint64_t packets;  /* ack-eliciting packets per acknowledgement, at least 1 */
         } ack_frequency;

@@ -126,6 +126,18 @@ static bool read_new_id(struct skua_reader *r, struct skua_frame *f)
     return true;
 }
 
+/* RFC 9000 §19.7. */
+static bool read_new_token(struct skua_reader *r, struct skua_frame *f)
+{
+    uint64_t len = skua_reader_varint(r);
+    if (len == 0 || len > SKUA_LIMIT_TOKEN_MAX) {
+        return false;
+    }
+    f->new_token.len = (size_t)len;
+    f->new_token.data = skua_reader_bytes(r, f->new_token.len);
+    return true;
+}
+
 /* The fields of `f->type`; false where they are wrong (cut off shows in the reader). */
 static bool read_fields(struct skua_reader *r, struct skua_frame *f)
 {
@@ -154,6 +166,8 @@ static bool read_fields(struct skua_reader *r, struct skua_frame *f)
         f->stream_end.id = skua_reader_varint(r);
         f->stream_end.offset = skua_reader_varint(r);
         return true;
+    case SKUA_FRAME_NEW_TOKEN:
+        return read_new_token(r, f);
     case SKUA_FRAME_ACK_FREQUENCY:
         f->ack_frequency.sequence = skua_reader_varint(r);
         f->ack_frequency.packets = skua_reader_varint(r);

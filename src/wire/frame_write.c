@@ -75,6 +75,10 @@ static void write_fields(struct skua_writer *w, const struct skua_frame *f)
         skua_writer_varint(w, f->stream_end.id);
         skua_writer_varint(w, f->stream_end.offset);
         return;
+    case SKUA_FRAME_NEW_TOKEN:
+        skua_writer_varint(w, f->new_token.len);
+        skua_writer_copy(w, f->new_token.data, f->new_token.len);
+        return;
     case SKUA_FRAME_ACK_FREQUENCY:
         skua_writer_varint(w, f->ack_frequency.sequence);
         skua_writer_varint(w, f->ack_frequency.packets);
@@ -163,6 +167,8 @@ static size_t fields_len(const struct skua_frame *f)
     case SKUA_FRAME_CONSUMED:
     case SKUA_FRAME_CONFIRM_READ:
         return skua_varint_len(f->stream_end.id) + skua_varint_len(f->stream_end.offset);
+    case SKUA_FRAME_NEW_TOKEN:
+        return skua_varint_len(f->new_token.len) + f->new_token.len;
     case SKUA_FRAME_ACK_FREQUENCY:
         return skua_varint_len(f->ack_frequency.sequence) +
                skua_varint_len(f->ack_frequency.packets);

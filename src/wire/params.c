@@ -75,6 +75,7 @@ static uint64_t known_bit(uint64_t id)
     case SKUA_PARAM_INITIAL_SCID:
     case SKUA_PARAM_VERSIONS:
     case SKUA_PARAM_LABEL:
+    case SKUA_PARAM_EARLY_DATA:
         return UINT64_C(1) << id;
     default:
         return 0;
@@ -115,6 +116,9 @@ static bool read_param(uint64_t id, struct skua_reader *value, enum skua_params_
         return from == SKUA_PARAMS_FROM_SERVER && read_versions(value, out);
     case SKUA_PARAM_LABEL:
         return from == SKUA_PARAMS_FROM_CLIENT && read_label(value, out);
+    case SKUA_PARAM_EARLY_DATA:
+        out->early_data = true;
+        return skua_reader_left(value) == 0;
     default:
         break;
     }
@@ -201,6 +205,9 @@ void skua_params_write(struct skua_writer *w, const struct skua_params *params,
     }
 #include "wire/params.def"
 #undef SKUA_PARAM
+    if (params->early_data) {
+        write_bytes(w, SKUA_PARAM_EARLY_DATA, NULL, 0);
+    }
     if (from == SKUA_PARAMS_FROM_SERVER) {
         write_bytes(w, SKUA_PARAM_INITIAL_SCID, params->initial_scid.bytes,
                     params->initial_scid.len);

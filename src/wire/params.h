@@ -35,7 +35,8 @@ enum skua_param {
     SKUA_PARAM_INITIAL_SCID = 0x0f, /* the id in SYN_ACK's scid field; server, required */
     SKUA_PARAM_VERSIONS = 0x30,     /* u32 each, by preference; server only: the client's are in
                                        message 1 */
-    SKUA_PARAM_LABEL = 0x31         /* application label, 1 to SKUA_LABEL_MAX bytes; client only */
+    SKUA_PARAM_LABEL = 0x31,        /* application label, 1 to SKUA_LABEL_MAX bytes; client only */
+    SKUA_PARAM_EARLY_DATA = 0x32    /* empty: it is there or not */
 };
 
 /* The lasting part: limits and habits of the side that sent them, one member for each line of
@@ -60,6 +61,8 @@ struct skua_params {
     uint8_t version_count;                      /* entries of `versions` */
     bool has_reset_token;                       /* server: the next member is set */
     uint8_t reset_token[SKUA_PARAM_TOKEN_LEN];  /* server; else zeros */
+    bool early_data;                            /* client: it wants tokens for early data; server:
+                                                   it has taken the SYN's early data */
     uint8_t label_len;                          /* client; 0: none */
     char label[SKUA_LABEL_MAX + 1];             /* client; zero-terminated */
 };
@@ -67,7 +70,7 @@ struct skua_params {
 /* Who sends a block. */
 enum skua_params_from { SKUA_PARAMS_FROM_CLIENT, SKUA_PARAMS_FROM_SERVER };
 
-/* Defaults everywhere, no id, no token, no versions, no label. */
+/* Defaults everywhere, no id, no token, no versions, no label, no early data. */
 void skua_params_init(struct skua_params *params);
 
 /* Reads a block of `len` bytes. SKUA_CODE_NO_ERROR, or SKUA_CODE_PARAMETER: cut off, a known id

@@ -71,6 +71,7 @@ static void on_event(struct side *s, const struct skua_event *e)
     case SKUA_EVENT_ACKED:
     case SKUA_EVENT_DELIVERED:
     case SKUA_EVENT_DATAGRAM:
+    case SKUA_EVENT_TOKEN:
     case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_STREAMS:
     case SKUA_EVENT_PATH:
@@ -116,6 +117,23 @@ void chart_begin_drivers(const struct sim_link_config *link,
 void chart_begin(const struct sim_link_config *link)
 {
     chart_begin_drivers(link, NULL, NULL);
+}
+
+static void side_forget(struct side *s)
+{
+    memset(s->events, 0, sizeof s->events);
+    memset(s->at, 0, sizeof s->at);
+    s->received = s->written = 0;
+    s->eof = s->finished = false;
+    s->state_count = 0;
+}
+
+void chart_forget(void)
+{
+    start = pair.w->now;
+    record_forget();
+    side_forget(client);
+    side_forget(server);
 }
 
 static void abort_all(struct side *s)

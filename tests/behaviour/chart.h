@@ -65,6 +65,9 @@ void chart_begin_drivers(const struct sim_link_config *link,
                          const struct sim_host_config *at_server);
 /* Aborts every connection, lets time pass, and checks that nothing is left. Called by main. */
 void chart_end(void);
+/* What happened so far was before the chart: times, counts and what the sides saw begin anew.
+ * Nothing may be under way. */
+void chart_forget(void);
 /* Name of the test that is run. Called by main. */
 void chart_name(const char *name, bool verbose);
 /* The world, for what is not here (sim_at, sim_inject, links). */

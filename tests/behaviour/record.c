@@ -208,6 +208,7 @@ static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_e
         break;
     case SKUA_TRACE_STATE:
         record_note(s, skua_state_name((enum skua_state)e->args[1]));
+        r.half_open += e->args[1] == SKUA_STATE_SYN_RCVD; /* said: early data have made it */
         break;
     case SKUA_TRACE_PATH:
         on_path(s, e->args);
@@ -448,6 +449,16 @@ void record_begin(struct pair *p)
 void record_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram))
 {
     r.watch = watch;
+}
+
+void record_forget(void)
+{
+    r.count = 0;
+    r.injected = 0;
+    r.start = r.pair->w->now;
+    for (unsigned i = 0; i < 2; i++) {
+        memset(&r.traced[i], 0, sizeof r.traced[i]);
+    }
 }
 
 void record_stop(void)

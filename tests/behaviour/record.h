@@ -73,6 +73,8 @@ struct kept {
 /* Starts recording what happens in `p`'s world. One record at a time. */
 void record_begin(struct pair *p);
 void record_end(void);
+/* What was recorded so far is forgotten; times begin anew. */
+void record_forget(void);
 /* Nothing that happens from here on is recorded. */
 void record_stop(void);
 void record_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram));

@@ -197,6 +197,7 @@ static void on_event(struct end *end, const struct skua_event *event)
         note(end->world, end->side, "%s: closed, everything acknowledged", NAMES[end->side]);
         break;
     case SKUA_EVENT_DATAGRAM:
+    case SKUA_EVENT_TOKEN:
     case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_PATH:
     case SKUA_EVENT_NONE:

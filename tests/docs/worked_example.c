@@ -199,6 +199,7 @@ static void describe(const struct skua_frame *f, char *out, size_t size)
     case SKUA_FRAME_CONFIRM_READ:
     case SKUA_FRAME_PATH_CHALLENGE:
     case SKUA_FRAME_PATH_RESPONSE:
+    case SKUA_FRAME_NEW_TOKEN:
     case SKUA_FRAME_FIN_ACK:
     case SKUA_FRAME_RST:
         break;

@@ -19,6 +19,7 @@
 #define TIME_WAIT   6
 #define CLOSE_WAIT  7
 #define LAST_ACK    8
+#define SYN_RCVD    9 /* of a connection that early data have made */
 
 #define ON_CONNECT   0
 #define ON_SYN_ACK   1
@@ -27,6 +28,7 @@
 #define ON_FIN_ACKED 4
 #define ON_PEER_FIN  5
 #define ON_ABORT     6
+#define ON_EARLY     7
 
 /* Packets. C_x is a CONFIRM with x: it has the third step too. */
 #define SYN      0
@@ -65,6 +67,8 @@ byte aborts;           /* applications that will abort */
 bool listens;          /* B accepts connections */
 bool rendezvous;       /* both connect; A has the greater id */
 bool talkative;        /* B goes on sending until A's FIN is acknowledged */
+bool early;            /* A's SYN carries its piece of data */
+bool taken;            /* ... which B took, and says so in its SYN_ACK */
 
 byte st[2];            /* by state.def */
 bool connected[2];     /* connect was called */
@@ -89,6 +93,8 @@ byte turn;             /* whose timer is next: both clocks run */
 #define alive(i) (opened[i] && st[i] != CLOSED && st[i] != TIME_WAIT)
 #define lives alive(me)
 #define unconfirmed(i) (initiator[i] && !confirmed[i])
+/* SYN_ACKs are repeated; not those of a connection that has ended, unless the SYN is. */
+#define waits(i) (half[i] && (!opened[i] || alive(i)))
 #define third_step unconfirmed(me)
 #define fin_open(i) (st[i] == FIN_WAIT_1 || st[i] == CLOSING || st[i] == LAST_ACK)
 #define fin_unanswered fin_open(me)
@@ -140,7 +146,11 @@ inline send_fin()
 inline finish(how)
 {
     outcome[me] = how;
+#ifndef BREAK_EARLY_FORGOTTEN
+    half[me] = half[me] && early
+#else
     half[me] = false
+#endif
 }
 
 /* --- the application --- */
@@ -254,6 +264,15 @@ inline on_rst()
 inline on_packet()
 {
     if
+    :: half[me] -> /* early data had opened it; now the client has shown that it is there */
+        half[me] = false;
+        if
+        :: lives -> happens(ON_CONFIRMED)
+        :: else
+        fi
+    :: else
+    fi;
+    if
     :: lives ->
         confirmed[me] = true;
         if
@@ -283,7 +302,7 @@ inline on_packet()
 inline send_what_waited()
 {
     if
-    :: wrote[me] -> send_data()
+    :: wrote[me] && !acked[me] -> send_data()
     :: else
     fi;
     if
@@ -296,7 +315,7 @@ inline send_what_waited()
 inline on_confirm()
 {
     if
-    :: half[me] ->
+    :: half[me] && !opened[me] ->
         half[me] = false;
         initiator[me] = false;
         confirmed[me] = true;
@@ -308,16 +327,30 @@ inline on_confirm()
     fi
 }
 
+/* Early data are taken or not; whoever takes them has a connection at once. */
+inline judge_early()
+{
+    if
+    :: early ->
+        taken = true;
+        opened[me] = true;
+        got[me] = true;
+        happens(ON_EARLY)
+    :: true
+    fi
+}
+
 inline on_syn()
 {
     if
-    :: opened[me] || over[me] || outcome[me] != NONE || spent[me] /* known by its hash, or too late */
+    :: half[me] -> post(SYN_ACK)
+    :: !half[me] && (opened[me] || over[me] || outcome[me] != NONE || spent[me]) /* too late */
     :: else ->
         if
         :: rendezvous && st[me] == SYN_SENT && me == 0 -> post(SYN) /* the greater: insists on its own */
         :: rendezvous && st[me] == SYN_SENT && me == 1 -> half[me] = true; post(SYN_ACK)
         :: rendezvous && st[me] != SYN_SENT
-        :: !rendezvous && listens -> half[me] = true; post(SYN_ACK)
+        :: !rendezvous && listens -> half[me] = true; judge_early(); post(SYN_ACK)
         :: !rendezvous && !listens -> post(REFUSE)
         fi
     fi
@@ -330,6 +363,7 @@ inline on_syn_ack()
         initiator[me] = true;
         opened[me] = true;
         half[me] = false;
+        acked[me] = taken;
         happens(ON_SYN_ACK);
         post(C_PING);
         send_what_waited()
@@ -381,7 +415,10 @@ inline receive()
         fi
     :: m == CANCEL ->
         spent[me] = spent[me] || half[me];
-        half[me] = false
+        if
+        :: half[me] && lives -> half[me] = false; on_rst()
+        :: else -> half[me] = false
+        fi
     :: m == C_PING || m == C_DATA || m == C_FIN || m == C_RST -> on_confirm()
     :: else
     fi;
@@ -394,7 +431,7 @@ inline receive()
 /* --- timers: what is repeated --- */
 
 #define has_to_repeat(i) \
-    (st[i] == SYN_SENT || half[i] || \
+    (st[i] == SYN_SENT || waits(i) || \
      (alive(i) && (unconfirmed(i) || fin_open(i) || (wrote[i] && !acked[i]))))
 
 /* All that is unanswered: a PTO sends two packets, of what has waited longest. */
@@ -405,7 +442,7 @@ inline repeat()
     :: else
     fi;
     if
-    :: half[me] -> post(SYN_ACK)
+    :: waits(me) -> post(SYN_ACK)
     :: else
     fi;
     if
@@ -460,7 +497,7 @@ proctype Side(byte me)
     do
     /* The application. */
     :: atomic { !over[me] && !connected[me] && (me == 0 || rendezvous) ->
-        connected[me] = true; happens(ON_CONNECT); post(SYN) }
+        connected[me] = true; wrote[me] = early; happens(ON_CONNECT); post(SYN) }
     :: atomic { (lives || st[me] == SYN_SENT) && !wrote[me] && !shut[me] ->
         wrote[me] = true;
         if
@@ -492,7 +529,7 @@ proctype Side(byte me)
         :: else
         fi }
     :: atomic { timeout && record[me] != 0 && !has_to_repeat(PEER) ->
-        record[me] = 0; st[me] = CLOSED }
+        record[me] = 0; half[me] = false; st[me] = CLOSED }
 
     /* The end: the connection is over, or the only one that could have begun it has given up. */
     :: atomic { !over[me] && st[me] == CLOSED && record[me] == 0 && !half[me] &&
@@ -531,6 +568,7 @@ init {
         choose_budgets();
         if
         :: listens = true /* client and server */
+        :: listens = true; early = true
         :: skip           /* a client, and nobody who listens */
         :: rendezvous = true
         fi;

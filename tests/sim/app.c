@@ -689,6 +689,8 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
     case SKUA_EVENT_CLOSED:
         on_closed(c, event);
         break;
+    case SKUA_EVENT_TOKEN:
+        break;
     case SKUA_EVENT_DATAGRAM:
     case SKUA_EVENT_DATAGRAM_ROOM:
         sim_datagram_event(c, event);

@@ -98,6 +98,7 @@ static void on_event(struct sim_host *host, const struct skua_event *e)
         break;
     case SKUA_EVENT_ESTABLISHED:
     case SKUA_EVENT_DATAGRAM:
+    case SKUA_EVENT_TOKEN:
     case SKUA_EVENT_DATAGRAM_ROOM:
     case SKUA_EVENT_STOPPED:
     case SKUA_EVENT_ACKED:

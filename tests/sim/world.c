@@ -446,7 +446,8 @@ static void poll_events(struct sim_host *host)
         SIM_CHECK(host->world, event.type != SKUA_EVENT_NONE && event.type < SKUA_EVENT_TYPES);
         SIM_CHECK(host->world, event.reason != NULL);
         SIM_CHECK(host->world, ++n < 1000000);
-        if (event.type == SKUA_EVENT_INCOMING) {
+        if ((event.type == SKUA_EVENT_INCOMING && !event.early) ||
+            event.type == SKUA_EVENT_ESTABLISHED) {
             struct skua_path path;
             SIM_CHECK(host->world, skua_conn_path(host->ep, event.conn, &path) == SKUA_OK);
             sim_oracle_proven(host, &path.remote);

@@ -184,6 +184,9 @@ void pair_poll(struct pair *pair, int at)
     struct skua_event event;
     while (!pair->no_poll[at] && skua_endpoint_poll_event(host->ep, &event)) {
         host->events[event.type]++;
+        host->at[event.type] = pair->now;
+        host->seen[event.type] = event;
+        host->seen[event.type].reason = NULL;
         if (event.type == SKUA_EVENT_INCOMING) {
             host->conn = event.conn;
             if (!pair->no_accept) {

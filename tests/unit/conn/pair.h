@@ -19,15 +19,17 @@ struct datagram;
 /* One of the two hosts. */
 struct host {
     struct skua_endpoint *ep;
-    struct skua_secret_key key;        /* the endpoint's */
-    skua_conn conn;                    /* its connection, 0 before it knows of one */
-    unsigned events[SKUA_EVENT_TYPES]; /* polled so far, by type */
-    struct skua_event closed;          /* the last CLOSED; `reason` is not kept */
-    skua_stream stream;                /* the last stream that the peer opened */
-    uint64_t sent;                     /* datagrams that left, dropped ones included */
-    uint64_t out, failed;              /* allocations that live; that failed */
-    int64_t fail_after;                /* allocations until all fail; below 0 = never */
-    bool fail_once;                    /* only the one, not all after it */
+    struct skua_secret_key key;               /* the endpoint's */
+    skua_conn conn;                           /* its connection, 0 before it knows of one */
+    unsigned events[SKUA_EVENT_TYPES];        /* polled so far, by type */
+    struct skua_event closed;                 /* the last CLOSED; `reason` is not kept */
+    struct skua_event seen[SKUA_EVENT_TYPES]; /* the last of each type; likewise */
+    skua_time at[SKUA_EVENT_TYPES];           /* when that was */
+    skua_stream stream;                       /* the last stream that the peer opened */
+    uint64_t sent;                            /* datagrams that left, dropped ones included */
+    uint64_t out, failed;                     /* allocations that live; that failed */
+    int64_t fail_after;                       /* allocations until all fail; below 0 = never */
+    bool fail_once;                           /* only the one, not all after it */
 };
 
 struct pair {

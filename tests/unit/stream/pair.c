@@ -719,6 +719,7 @@ static void dispatch(struct pair *p, struct skua_streams *s, const struct skua_f
     case SKUA_FRAME_RST:
     case SKUA_FRAME_ACK_FREQUENCY:
     case SKUA_FRAME_DATAGRAM:
+    case SKUA_FRAME_NEW_TOKEN:
         break;
     }
     expect_fine(p, code);

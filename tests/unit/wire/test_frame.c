@@ -74,6 +74,10 @@ static struct skua_frame make(uint16_t type, uint64_t *seed, uint8_t *scratch, s
         f.stream.data = content;
         f.stream.fin = random_next(seed) % 2 != 0;
         break;
+    case SKUA_FRAME_NEW_TOKEN:
+        f.new_token.len = 1 + (size_t)(random_next(seed) % SKUA_LIMIT_TOKEN_MAX);
+        f.new_token.data = content;
+        break;
     case SKUA_FRAME_DATAGRAM:
         f.datagram.len = (size_t)(random_next(seed) % 1500);
         f.datagram.data = content;

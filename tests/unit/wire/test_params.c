@@ -36,6 +36,7 @@ static void fill_largest(struct skua_params *p)
     uint8_t id[SKUA_LIMIT_ID_MAX] = {1};
     p->initial_scid = skua_id_of(id, sizeof id);
     p->version_count = 2;
+    p->early_data = true;
     p->has_reset_token = true;
     memset(p->reset_token, 0x77, sizeof p->reset_token);
 }
@@ -108,7 +109,7 @@ static void random_blocks_round_trip_and_truncations_fail(void **state)
             whole +=
                 skua_params_read(bytes, cut, SKUA_PARAMS_FROM_CLIENT, &q) == SKUA_CODE_NO_ERROR;
         }
-        assert_true(whole <= 14);
+        assert_true(whole <= 15);
     }
 }
 
@@ -131,6 +132,12 @@ static void every_known_parameter_only_once(void **state)
         assert_int_equal(skua_params_read(bytes, 8, SKUA_PARAMS_FROM_CLIENT, &p),
                          SKUA_CODE_PARAMETER);
     }
+    static const uint8_t flag[] = {SKUA_PARAM_EARLY_DATA, 0, SKUA_PARAM_EARLY_DATA, 0};
+    static const uint8_t full[] = {SKUA_PARAM_EARLY_DATA, 1, 1};
+    assert_int_equal(skua_params_read(flag, 2, SKUA_PARAMS_FROM_CLIENT, &p), SKUA_CODE_NO_ERROR);
+    assert_true(p.early_data);
+    assert_int_equal(skua_params_read(flag, 4, SKUA_PARAMS_FROM_CLIENT, &p), SKUA_CODE_PARAMETER);
+    assert_int_equal(skua_params_read(full, 3, SKUA_PARAMS_FROM_CLIENT, &p), SKUA_CODE_PARAMETER);
     static const uint8_t label[] = {SKUA_PARAM_LABEL, 1, 'a', SKUA_PARAM_LABEL, 1, 'a'};
     assert_int_equal(skua_params_read(label, 3, SKUA_PARAMS_FROM_CLIENT, &p), SKUA_CODE_NO_ERROR);
     assert_int_equal(skua_params_read(label, 6, SKUA_PARAMS_FROM_CLIENT, &p), SKUA_CODE_PARAMETER);

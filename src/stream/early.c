@@ -1,0 +1,142 @@
+/* Early data: stream bytes that travel in the SYN, before anybody knows any limit.
+ *
+ * The client puts the first bytes of its streams there and changes nothing: until the server has
+ * said what became of them, nothing of any stream counts as sent. If they were taken, they count as
+ * sent and acknowledged; if not, they are sent as everything else. The server looks whether all of
+ * it fits its limits before it takes any of it. docs/protocol.md, "Early data". */
+#include "base/assert.h"
+#include "base/limits.h"
+#include "stream/internal.h"
+
+/* --- client --- */
+
+/* Its end is STREAM's FIN bit, and not CONFIRM_READ, which follows later. */
+static bool has_plain_end(const struct skua_send_side *send)
+{
+    return send->state == SKUA_SEND_FINISHED && !send->confirm;
+}
+
+/* Does `stream` have something for the SYN? */
+static bool has_first_bytes(const struct skua_stream *stream)
+{
+    const struct skua_send_side *send = &stream->send;
+    return (send->state == SKUA_SEND_OPEN || send->state == SKUA_SEND_FINISHED) &&
+           (send->buf.end != 0 || has_plain_end(send));
+}
+
+/* One STREAM frame, with its length since padding follows; false where there is no room. */
+static bool put_first_bytes(struct skua_stream *stream, struct skua_writer *w,
+                            struct skua_record *record)
+{
+    struct skua_send_side *send = &stream->send;
+    uint64_t end = send->buf.end;
+    size_t room = skua_writer_left(w);
+    size_t wanted = end < room ? (size_t)end : room;
+    size_t header = skua_stream_frame_header_len(stream->id, 0, wanted, false);
+    if (room < header || (room == header && end != 0)) {
+        return false;
+    }
+    size_t len = wanted < room - header ? wanted : room - header;
+    bool fin = has_plain_end(send) && len == end;
+    send->fin_early = fin;
+    const struct skua_stream_frame frame = {.id = stream->id, .len = len, .fin = fin};
+    skua_stream_frame_header_write(w, &frame, false);
+    if (len != 0) {
+        skua_send_buf_copy(&send->buf, 0, skua_writer_bytes(w, len), len);
+    }
+    SKUA_ASSERT(!w->failed);
+    *record = (struct skua_record){.id = stream->id,
+                                   .len = (uint32_t)len,
+                                   .type = SKUA_FRAME_STREAM,
+                                   .flags = fin ? SKUA_RECORD_FIN : 0};
+    return true;
+}
+
+size_t skua_streams_early_write(struct skua_streams *streams, struct skua_writer *w,
+                                struct skua_record *records, size_t max)
+{
+    SKUA_ASSERT(!streams->peer_known);
+    size_t count = 0;
+    struct skua_stream *stream = skua_streams_next(streams, NULL);
+    for (; stream != NULL && count < max; stream = skua_streams_next(streams, stream)) {
+        if (has_first_bytes(stream) && !put_first_bytes(stream, w, &records[count++])) {
+            count--;
+            break;
+        }
+    }
+    return count;
+}
+
+enum skua_code skua_streams_early_taken(struct skua_streams *streams,
+                                        const struct skua_record *records, size_t count)
+{
+    SKUA_ASSERT(streams->peer_known);
+    for (size_t i = 0; i < count; i++) {
+        struct skua_stream *stream = skua_streams_find(streams, records[i].id);
+        SKUA_ASSERT(stream != NULL); /* nothing of it was acknowledged before */
+        struct skua_send_side *send = &stream->send;
+        /* A server takes nothing beyond the limits that it announces. */
+        if (stream->held || records[i].len > send->limit ||
+            records[i].len > streams->send_max - streams->sent) {
+            return SKUA_CODE_PARAMETER;
+        }
+        skua_send_buf_sent(&send->buf, records[i].len);
+        streams->sent += records[i].len;
+        if ((records[i].flags & SKUA_RECORD_FIN) != 0 && send->state == SKUA_SEND_FINISHED) {
+            send->fin_sent = true;
+            skua_stream_fix(stream);
+        }
+        skua_stream_update(stream);
+        skua_streams_on_acked(streams, &records[i]);
+    }
+    return SKUA_CODE_NO_ERROR;
+}
+
+/* --- server --- */
+
+/* A client's first bytes of a stream of its own, within what it may open and send at first? */
+static bool fits(const struct skua_stream_frame *f, const struct skua_transport_params *own)
+{
+    bool uni = skua_stream_id_uni(f->id) != 0;
+    uint64_t streams = uni ? own->initial_max_streams_uni : own->initial_max_streams_bidi;
+    uint64_t bytes =
+        uni ? own->initial_max_stream_data_uni : own->initial_max_stream_data_bidi_remote;
+    return (f->id & 1) == 0 && skua_stream_id_index(f->id) < streams && f->offset == 0 &&
+           f->len <= bytes && f->len <= UINT16_MAX;
+}
+
+bool skua_streams_early_fit(const uint8_t *frames, size_t len,
+                            const struct skua_transport_params *own)
+{
+    struct skua_reader r = skua_reader_of(frames, len);
+    uint64_t bytes = 0;
+    unsigned count = 0;
+    while (skua_reader_left(&r) > 0) {
+        struct skua_frame f;
+        if (skua_frame_read(&r, &f) != SKUA_CODE_NO_ERROR) {
+            return false;
+        }
+        if (f.type == SKUA_FRAME_PADDING) {
+            continue;
+        }
+        if (f.type != SKUA_FRAME_STREAM || !fits(&f.stream, own) ||
+            ++count > SKUA_LIMIT_FRAMES_PER_PACKET) {
+            return false;
+        }
+        bytes += f.stream.len;
+    }
+    return count > 0 && bytes <= own->initial_max_data;
+}
+
+enum skua_code skua_streams_on_early(struct skua_streams *streams,
+                                     const struct skua_stream_frame *frame)
+{
+    enum skua_code code = skua_streams_on_stream(streams, frame, false);
+    if (code == SKUA_CODE_NO_ERROR) {
+        struct skua_stream *stream = skua_streams_find(streams, frame->id);
+        if (stream != NULL && frame->len > stream->early) {
+            stream->early = (uint16_t)frame->len;
+        }
+    }
+    return code;
+}
