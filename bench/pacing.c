@@ -105,7 +105,7 @@ static uint64_t held_pacing_rate(const struct skua_cc *cc)
 }
 
 static const struct skua_cc_ops held = {
-    .name = "held",
+    .controller = SKUA_CONTROLLER_DEFAULT, /* none of them */
     .init = held_init,
     .on_sent = held_on_sent,
     .on_ack = held_on_ack,

@@ -16,7 +16,7 @@
 
 /* The command line. */
 struct skua_perf_args {
-    const char *listen, *allow, *key, *server_key, *cipher;
+    const char *listen, *allow, *key, *server_key, *cipher, *cc;
     bool server, allow_any, once, reverse, bidir, rr, dgram, connect, copy, no_offload, json, quiet;
     uint64_t port, time_ns, amount, parallel, msg, mtu, interval_ns;
 };
@@ -66,6 +66,18 @@ static bool parse_suite(const char *name, uint8_t *out)
     return false;
 }
 
+static bool parse_controller(const char *name, enum skua_controller *out)
+{
+    const char *known;
+    for (unsigned i = 1; (known = skua_controller_name((enum skua_controller)i)) != NULL; i++) {
+        if (strcmp(name, known) == 0) {
+            *out = (enum skua_controller)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_loopback(const char *listen)
 {
     static const uint8_t v6[16] = {[15] = 1};
@@ -85,6 +97,9 @@ static const char *plan_common(struct skua_perf_plan *plan, const struct skua_pe
     plan->no_offload = args->no_offload;
     if (args->cipher != NULL && !parse_suite(args->cipher, &plan->suites)) {
         return "--cipher: there are aes-256-gcm, chacha20-poly1305 and aegis-128l";
+    }
+    if (args->cc != NULL && !parse_controller(args->cc, &plan->controller)) {
+        return "--cc: there are newreno and cubic";
     }
     if (args->mtu != UNSET && (args->mtu < MTU_MIN || args->mtu > MTU_MAX)) {
         return "--mtu: 1200 to 65507 bytes";

@@ -16,6 +16,7 @@
 struct skua_perf_plan {
     struct skua_secret_key secret; /* own key */
     uint8_t suites;                /* bit set of enum skua_suite; 0 = all */
+    enum skua_controller controller; /* congestion control of what is sent */
     uint16_t mtu;                  /* largest UDP payload; 0 = the library's */
     bool no_offload;               /* no GSO, no GRO */
     bool copy;                     /* write, do not lend */

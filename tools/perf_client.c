@@ -181,6 +181,7 @@ static enum skua_err start(struct skua_perf_client *client)
     conn.user = client;
     conn.label = SKUA_PERF_LABEL;
     conn.datagram_buffer = SKUA_PERF_DGRAM_BUFFER;
+    conn.controller = client->plan->controller;
     conn.server_key = client->plan->pinned ? &client->plan->pin : NULL;
     return skua_ev_connect(client->ev, client->plan->host, client->plan->port, &conn, NULL);
 }

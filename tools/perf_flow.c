@@ -188,6 +188,7 @@ void skua_perf_meter_end(const struct skua_perf_meter *meter, struct skua_ev *ev
     }
     end->suite = (uint64_t)end->conn.suite;
     end->ecn_state = (uint64_t)end->conn.ecn_state;
+    end->controller = (uint64_t)end->conn.controller;
     skua_ev_stats(ev, &end->driver);
 #define SKUA_PERF_CONN(member)
 #define SKUA_PERF_COUNTER(member) end->driver.member -= meter->driver.member;

@@ -47,8 +47,8 @@ static void json_end(FILE *out, const struct skua_perf_end *end)
                   ",\"received_bytes\":%" PRIu64 ",\"receive_seconds\":%.6f,\"served\":%" PRIu64,
                   seconds(end->cpu_user_ns), seconds(end->cpu_system_ns), seconds(end->elapsed_ns),
                   end->received_bytes, seconds(end->receive_ns), end->served);
-    (void)fprintf(out, ",\"conn\":{\"cipher\":\"%s\",\"ecn_state\":\"%s\"",
-                  skua_perf_suite_name(end->suite),
+    (void)fprintf(out, ",\"conn\":{\"cipher\":\"%s\",\"cc\":\"%s\",\"ecn_state\":\"%s\"",
+                  skua_perf_suite_name(end->suite), skua_perf_controller_name(end->controller),
                   skua_ecn_state_name((enum skua_ecn_state)end->ecn_state));
 #define SKUA_PERF_CONN(member) json_value(out, #member, end->conn.member);
 #define SKUA_PERF_COUNTER(member)

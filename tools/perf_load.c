@@ -162,6 +162,7 @@ static void connect_next(struct skua_perf_client *client, struct skua_perf_lane 
     lane->began = skua_perf_now();
     config.user = lane;
     config.label = SKUA_PERF_LABEL;
+    config.controller = client->plan->controller;
     config.server_key = &key;
     enum skua_err err = skua_conn_path(client->ep, client->conn, &path);
     if (err == SKUA_OK) {

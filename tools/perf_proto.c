@@ -5,7 +5,7 @@ enum { REQUEST_LEN = 1 + 1 + 2 + 2 + 8 + 4, READY_LEN = 2 };
 
 /* 64-bit values of a RESULT. */
 enum {
-    RESULT_VALUES = 8
+    RESULT_VALUES = 9
 #define SKUA_PERF_CONN(member)    +1
 #define SKUA_PERF_COUNTER(member) +1
 #define SKUA_PERF_GAUGE(member)   +1
@@ -118,6 +118,7 @@ size_t skua_perf_put_result(uint8_t out[SKUA_PERF_MESSAGE_MAX], const struct sku
     put(&at, end->served, 8);
     put(&at, end->suite, 8);
     put(&at, end->ecn_state, 8);
+    put(&at, end->controller, 8);
 #define SKUA_PERF_CONN(member)    put(&at, end->conn.member, 8);
 #define SKUA_PERF_COUNTER(member) put(&at, end->driver.member, 8);
 #define SKUA_PERF_GAUGE(member)   put(&at, end->driver.member, 8);
@@ -193,6 +194,7 @@ bool skua_perf_get_result(const uint8_t *body, size_t len, struct skua_perf_end 
     out->served = get(&body, 8);
     out->suite = get(&body, 8);
     out->ecn_state = get(&body, 8);
+    out->controller = get(&body, 8);
 #define SKUA_PERF_CONN(member)    out->conn.member = get(&body, 8);
 #define SKUA_PERF_COUNTER(member) out->driver.member = get(&body, 8);
 #define SKUA_PERF_GAUGE(member)   out->driver.member = (uint32_t)get(&body, 8);

@@ -81,6 +81,7 @@ struct skua_perf_end {
     uint64_t served;             /* server: EXCHANGE connections answered meanwhile */
     uint64_t suite;              /* enum skua_suite */
     uint64_t ecn_state;          /* enum skua_ecn_state */
+    uint64_t controller;         /* enum skua_controller */
     struct skua_conn_stats conn; /* the members that perf_stats.def lists */
     struct skua_ev_stats driver; /* the same; counters from READY on */
 };

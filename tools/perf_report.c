@@ -72,6 +72,13 @@ static bool has_exchanges(const struct skua_perf_report *report)
     return report->mode == SKUA_PERF_RR || report->mode == SKUA_PERF_DGRAM;
 }
 
+const char *skua_perf_controller_name(uint64_t controller)
+{
+    const char *name =
+        controller < 256 ? skua_controller_name((enum skua_controller)controller) : NULL;
+    return name != NULL ? name : "none";
+}
+
 static double seconds(uint64_t ns)
 {
     return (double)ns / (double)SKUA_SEC;
@@ -176,10 +183,11 @@ static void print_direction(FILE *out, const char *name, const struct skua_perf_
         out,
         "        packets sent %" PRIu64 ", lost %" PRIu64 ", spurious %" PRIu64
         ", resent %s, timeouts %" PRIu64 ", rtt %.3f ms (min %.3f), mtu %" PRIu64
-        ", ecn %s, ce %" PRIu64 "\n",
+        ", cc %s, ecn %s, ce %" PRIu64 "\n",
         sender->conn.packets_sent, sender->conn.packets_lost, sender->conn.packets_spurious, resent,
         sender->conn.pto_count, micros(sender->conn.rtt_smoothed_ns) / 1000,
         micros(sender->conn.rtt_min_ns) / 1000, sender->conn.mtu,
+        skua_perf_controller_name(sender->controller),
         skua_ecn_state_name((enum skua_ecn_state)sender->ecn_state), sender->conn.ecn_ce_reported);
 }
 

@@ -71,5 +71,7 @@ void skua_perf_format_rate(char out[SKUA_PERF_TEXT_LEN], uint64_t bytes, uint64_
 const char *skua_perf_mode_name(enum skua_perf_mode mode);
 /* The name that --cipher takes; "none" where none is agreed on. */
 const char *skua_perf_suite_name(uint64_t suite);
+/* ... of a congestion controller. */
+const char *skua_perf_controller_name(uint64_t controller);
 
 #endif

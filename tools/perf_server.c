@@ -80,6 +80,7 @@ static enum skua_err start(struct skua_perf_server *server)
 {
     struct skua_ev_config config = SKUA_EV_CONFIG_INIT;
     struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+    listen.conn.controller = server->plan->controller;
     config.endpoint.max_conns = CONNS_MAX;
     config.user = server;
     config.handlers = (struct skua_ev_handlers){.incoming = on_incoming,

@@ -219,6 +219,16 @@ struct skua_token {
     uint8_t bytes[SKUA_TOKEN_MAX];
 };
 
+/* Congestion controllers, by name (controllers.def). */
+enum skua_controller {
+    SKUA_CONTROLLER_DEFAULT = 0, /* CUBIC */
+#define SKUA_CONTROLLER(name, value, word, text) SKUA_CONTROLLER_##name = (value),
+#include <skua/controllers.def>
+#undef SKUA_CONTROLLER
+};
+/* Its name, as "cubic"; NULL for a value that is none. Values count up from 1 without a gap. */
+SKUA_API const char *skua_controller_name(enum skua_controller controller);
+
 /* One connection's settings (and, in a listener, those of each that it accepts). All may stay zero.
  */
 struct skua_conn_config {
@@ -289,11 +299,12 @@ struct skua_conn_config {
      * Use a token once. An attempt with a token never goes over from IK to XX: where the server's
      * key has changed, it ends with SKUA_ETIMEDOUT. */
     const struct skua_token *token;
+    enum skua_controller controller; /* congestion controller; SKUA_CONTROLLER_DEFAULT = CUBIC */
 };
 #define SKUA_CONN_CONFIG_INIT                                                                      \
     {                                                                                              \
         sizeof(struct skua_conn_config), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-            0, 0, false, 0, false, 0, 0, false, NULL                                               \
+            0, 0, false, 0, false, 0, 0, false, NULL, SKUA_CONTROLLER_DEFAULT                      \
     }
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32
@@ -444,7 +455,7 @@ struct skua_event {
     bool application; /* CLOSED: `code` is the application's (skua_conn_abort), not the transport's
                        */
     uint64_t code;    /* CLOSED, STOPPED: code sent or received */
-    uint64_t frame_type;   /* CLOSED: the frame that offended, or 0 */
+    uint64_t frame_type; /* CLOSED: the frame that offended, or 0 */
     /* INCOMING: early data made the connection: what can be read now may be all that there ever is,
      * since the client has not shown yet that it is there, and they had no forward secrecy. When it
      * has, ESTABLISHED follows (for other accepted connections there is none); until then little is
@@ -608,18 +619,19 @@ SKUA_API const char *skua_ecn_state_name(enum skua_ecn_state state);
  * the connection. */
 struct skua_conn_stats {
     enum skua_state state;
-    enum skua_suite suite;         /* cipher in use; 0 before it is agreed on */
-    enum skua_ecn_state ecn_state; /* of the path for own packets */
-    skua_time rtt_latest_ns;       /* RFC 9002 §5: latest_rtt */
-    skua_time rtt_smoothed_ns;     /* smoothed_rtt */
-    skua_time rtt_var_ns;          /* rttvar */
-    skua_time rtt_min_ns;          /* min_rtt */
-    skua_time pto_ns;              /* probe timeout with its present backoff */
-    uint64_t cwnd;                 /* congestion window, bytes */
-    uint64_t ssthresh;             /* slow start threshold, bytes; UINT64_MAX = none yet */
-    uint64_t bytes_in_flight;      /* sent, neither acknowledged nor lost */
-    uint64_t pacing_rate;          /* bytes per second */
-    uint64_t delivery_rate;        /* last sample, bytes per second */
+    enum skua_suite suite;           /* cipher in use; 0 before it is agreed on */
+    enum skua_ecn_state ecn_state;   /* of the path for own packets */
+    enum skua_controller controller; /* congestion controller in use */
+    skua_time rtt_latest_ns;         /* RFC 9002 §5: latest_rtt */
+    skua_time rtt_smoothed_ns;       /* smoothed_rtt */
+    skua_time rtt_var_ns;            /* rttvar */
+    skua_time rtt_min_ns;            /* min_rtt */
+    skua_time pto_ns;                /* probe timeout with its present backoff */
+    uint64_t cwnd;                   /* congestion window, bytes */
+    uint64_t ssthresh;               /* slow start threshold, bytes; UINT64_MAX = none yet */
+    uint64_t bytes_in_flight;        /* sent, neither acknowledged nor lost */
+    uint64_t pacing_rate;            /* bytes per second */
+    uint64_t delivery_rate;          /* last sample, bytes per second */
     uint64_t packets_sent, bytes_sent;
     uint64_t packets_received, bytes_received;
     uint64_t packets_lost, bytes_lost; /* declared lost, but for what was under way when the path
@@ -721,14 +733,13 @@ SKUA_API enum skua_err skua_stream_lend(struct skua_endpoint *ep, skua_stream st
 /* Ends the sending side after what was written: the reader gets SKUA_EOF. Idempotent. SKUA_ESTATE
  * on the peer's unidirectional streams, SKUA_ESTOPPED and SKUA_ERESET as write. */
 SKUA_API enum skua_err skua_stream_finish(struct skua_endpoint *ep, skua_stream stream);
-/* As finish, and asks the peer to say when its application has read to the end. Exactly one of these
- * follows, or the connection ends first (a connection does not wait for it: shut down after it):
- *   CONSUMED   the peer's application has read every byte and been told of the end, or has closed
- *              the stream behind the last byte;
- *   DISCARDED  everything arrived, but the application gave up at the event's offset;
- *   STOPPED    it gave up before everything had arrived.
- * ACKED comes before the first two and says only that the peer's transport has everything.
- * SKUA_ESTATE also where the end was sent by skua_stream_finish. */
+/* As finish, and asks the peer to say when its application has read to the end. Exactly one of
+ * these follows, or the connection ends first (a connection does not wait for it: shut down after
+ * it): CONSUMED   the peer's application has read every byte and been told of the end, or has
+ * closed the stream behind the last byte; DISCARDED  everything arrived, but the application gave
+ * up at the event's offset; STOPPED    it gave up before everything had arrived. ACKED comes before
+ * the first two and says only that the peer's transport has everything. SKUA_ESTATE also where the
+ * end was sent by skua_stream_finish. */
 SKUA_API enum skua_err skua_stream_finish_confirm(struct skua_endpoint *ep, skua_stream stream);
 /* Gives up the sending side: unsent bytes are dropped and the reader gets SKUA_ERESET with `code`
  * (below 2^62). SKUA_EINVAL for the code, SKUA_ESTATE as finish. */

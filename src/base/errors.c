@@ -52,6 +52,20 @@ const char *skua_code_text(uint64_t code)
     return "unknown code";
 }
 
+const char *skua_controller_name(enum skua_controller controller)
+{
+    switch (controller) {
+#define SKUA_CONTROLLER(name, value, word, text)                                                   \
+    case SKUA_CONTROLLER_##name:                                                                   \
+        return word;
+#include <skua/controllers.def>
+#undef SKUA_CONTROLLER
+    case SKUA_CONTROLLER_DEFAULT:
+        break;
+    }
+    return NULL;
+}
+
 const char *skua_ecn_state_name(enum skua_ecn_state state)
 {
     switch (state) {

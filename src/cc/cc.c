@@ -21,6 +21,20 @@ uint64_t skua_cc_initial_window(uint32_t mtu)
     return many < bound ? many : bound;
 }
 
+void skua_cc_window_on_mtu(struct skua_cc *cc, uint32_t old_mtu)
+{
+    uint64_t floor = skua_cc_minimum_window(cc->mtu);
+    if (cc->ssthresh == SKUA_CC_NO_SSTHRESH && cc->cwnd == skua_cc_initial_window(old_mtu)) {
+        floor = skua_cc_initial_window(cc->mtu);
+    }
+    if (cc->cwnd < floor) {
+        cc->cwnd = floor;
+    }
+    if (cc->ssthresh < skua_cc_minimum_window(cc->mtu)) {
+        cc->ssthresh = skua_cc_minimum_window(cc->mtu);
+    }
+}
+
 uint64_t skua_cc_window_rate(const struct skua_cc *cc)
 {
     if (cc->smoothed_ns == 0) {
@@ -34,6 +48,19 @@ uint64_t skua_cc_window_rate(const struct skua_cc *cc)
     return rate != 0 ? rate : 1;
 }
 
+const struct skua_cc_ops *skua_cc_find(enum skua_controller controller)
+{
+    switch (controller) {
+    case SKUA_CONTROLLER_DEFAULT:
+        return NULL;
+    case SKUA_CONTROLLER_NEWRENO:
+        return &skua_cc_newreno;
+    case SKUA_CONTROLLER_CUBIC:
+        return &skua_cc_cubic;
+    }
+    return NULL;
+}
+
 static void refresh(struct skua_cc *cc)
 {
     SKUA_ASSERT(cc->cwnd >= skua_cc_minimum_window(cc->mtu));
@@ -44,7 +71,7 @@ void skua_cc_init(struct skua_cc *cc, const struct skua_cc_ops *ops, uint32_t mt
 {
     memset(cc, 0, sizeof *cc);
     cc->ops = ops;
-    cc->mtu = mtu;
+    cc->mtu = (uint16_t)mtu;
     cc->cwnd = skua_cc_initial_window(mtu);
     cc->ssthresh = SKUA_CC_NO_SSTHRESH;
     ops->init(cc, now);
@@ -90,7 +117,7 @@ void skua_cc_on_spurious(struct skua_cc *cc, const struct skua_cc_spurious *spur
 void skua_cc_on_mtu(struct skua_cc *cc, uint32_t mtu)
 {
     uint32_t old_mtu = cc->mtu;
-    cc->mtu = mtu;
+    cc->mtu = (uint16_t)mtu;
     cc->ops->on_mtu(cc, old_mtu);
     refresh(cc);
 }

@@ -13,6 +13,7 @@
 
 #include <skua/skua.h>
 
+#include "cc/cubic.h"
 #include "cc/newreno.h"
 
 /* Pacing rate before there is an RTT sample, and for rates that no timer could pace. */
@@ -81,11 +82,12 @@ struct skua_cc_ce {
 struct skua_cc_spurious {
     uint64_t bytes;
     uint64_t packets;
+    skua_time since; /* when the first of them had been declared lost */
 };
 
 /* A controller. Every member is set. `init` runs on zeroed state with `mtu` set. */
 struct skua_cc_ops {
-    const char *name; /* as in stats and options: "newreno" */
+    enum skua_controller controller; /* which one it is */
     void (*init)(struct skua_cc *cc, skua_time now);
     void (*on_sent)(struct skua_cc *cc, const struct skua_cc_sent *sent, skua_time now);
     void (*on_ack)(struct skua_cc *cc, const struct skua_cc_ack *ack, skua_time now);
@@ -100,6 +102,7 @@ struct skua_cc_ops {
 /* The state of whichever controller runs. */
 union skua_cc_state {
     struct skua_newreno newreno;
+    struct skua_cubic cubic;
 };
 
 struct skua_cc {
@@ -107,13 +110,16 @@ struct skua_cc {
     uint64_t cwnd;              /* congestion window, bytes */
     uint64_t ssthresh;          /* slow start threshold, bytes, or SKUA_CC_NO_SSTHRESH */
     uint64_t pacing_rate;       /* bytes per second, or SKUA_CC_UNPACED */
-    uint32_t congestion_events; /* reductions so far */
-    uint32_t persistent_events; /* persistent congestions so far */
-    uint32_t undone_events;     /* reductions taken back */
-    uint32_t mtu;               /* present datagram size, bytes */
+    uint16_t congestion_events; /* reductions so far, modulo 2^16 */
+    uint16_t persistent_events; /* persistent congestions so far, modulo 2^16 */
+    uint16_t undone_events;     /* reductions taken back, modulo 2^16 */
+    uint16_t mtu;               /* present datagram size, bytes */
     skua_time smoothed_ns;      /* RTT as of the last ACK; 0 = no sample yet */
     union skua_cc_state state;  /* the controller's own */
 };
+
+/* The controller of this name; NULL where there is none. */
+const struct skua_cc_ops *skua_cc_find(enum skua_controller controller);
 
 /* Starts a controller on a new path. */
 void skua_cc_init(struct skua_cc *cc, const struct skua_cc_ops *ops, uint32_t mtu, skua_time now);
@@ -147,6 +153,10 @@ uint64_t skua_cc_initial_window(uint32_t mtu);
 
 /* RFC 9002 §7.2: two datagrams. */
 uint64_t skua_cc_minimum_window(uint32_t mtu);
+
+/* RFC 9002 §7.2: the initial window follows the datagram size while it is the initial one, and no
+ * window is below the minimum. For `on_mtu` of window-based controllers. */
+void skua_cc_window_on_mtu(struct skua_cc *cc, uint32_t old_mtu);
 
 /* RFC 9002 §7.7: N * window / smoothed RTT, N = 2 in slow start, else 1.25. For `pacing_rate` of
  * window-based controllers. */

@@ -23,8 +23,11 @@ static int64_t capacity(const struct skua_pacer *pacer)
 
 static void accrue(struct skua_pacer *pacer, skua_time now)
 {
-    skua_time elapsed = skua_time_sub(now, pacer->last);
-    pacer->last = skua_time_max(now, pacer->last);
+    if (now <= pacer->last) {
+        return; /* once for the packets of a batch */
+    }
+    skua_time elapsed = now - pacer->last;
+    pacer->last = now;
     if (!is_paced(pacer)) {
         return;
     }
@@ -49,12 +52,13 @@ static void set_quantum(struct skua_pacer *pacer)
         quantum = bytes < quantum ? bytes : quantum;
     }
     uint64_t two = (uint64_t)pacer->mtu * 2;
-    pacer->quantum = quantum > two ? quantum : two;
+    pacer->quantum = (uint32_t)(quantum > two ? quantum : two);
 }
 
 void skua_pacer_init(struct skua_pacer *pacer, uint32_t mtu, skua_time now)
 {
-    *pacer = (struct skua_pacer){.rate = UINT64_MAX, .mtu = mtu, .last = now, .open = true};
+    *pacer =
+        (struct skua_pacer){.rate = UINT64_MAX, .mtu = (uint16_t)mtu, .last = now, .open = true};
     set_quantum(pacer);
     pacer->credit = (int64_t)pacer->quantum * UNIT;
 }
@@ -64,8 +68,11 @@ void skua_pacer_set_rate(struct skua_pacer *pacer, uint64_t rate, uint32_t mtu, 
     SKUA_ASSERT(rate != 0);
     accrue(pacer, now);
     pacer->rate = rate;
-    pacer->mtu = mtu;
+    pacer->mtu = (uint16_t)mtu;
     set_quantum(pacer);
+    if (is_paced(pacer) && pacer->credit > capacity(pacer)) {
+        pacer->credit = capacity(pacer);
+    }
 }
 
 uint64_t skua_pacer_budget(struct skua_pacer *pacer, skua_time now)

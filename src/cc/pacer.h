@@ -20,10 +20,10 @@
 
 struct skua_pacer {
     uint64_t rate;    /* bytes per second, or UINT64_MAX = not paced; at least 1 */
-    uint64_t quantum; /* bytes that open the bucket */
     int64_t credit;   /* bytes x 10^9 that may leave, as of `last` */
     skua_time last;   /* when `credit` was computed */
-    uint32_t mtu;     /* datagram size, bytes */
+    uint32_t quantum; /* bytes that open the bucket */
+    uint16_t mtu;     /* datagram size, bytes */
     bool open;        /* a burst is under way */
 };
 

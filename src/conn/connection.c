@@ -5,7 +5,6 @@
 
 #include "base/limits.h"
 #include "base/time.h"
-#include "cc/newreno.h"
 #include "conn/internal.h"
 
 SKUA_STATIC_ASSERT(sizeof(struct skua_connection) <= 3072, "an idle connection stays small");
@@ -85,7 +84,7 @@ static struct skua_connection *make(struct skua_env *env, struct skua_settings *
     skua_recovery_init(&c->recovery, &env->heap);
     skua_pmtud_init(&c->pmtud, env->max_udp_payload);
     skua_ecn_init(&c->ecn);
-    skua_cc_init(&c->cc, &skua_cc_newreno, c->pmtud.mtu, now);
+    skua_cc_init(&c->cc, skua_cc_find((enum skua_controller)settings->controller), c->pmtud.mtu, now);
     skua_pacer_init(&c->pacer, c->pmtud.mtu, now);
     init_streams(c);
     skua_timers_on_start(c, now);

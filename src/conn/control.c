@@ -24,8 +24,8 @@ void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_ti
     struct skua_range ranges[SKUA_LIMIT_ACK_RANGES_SENT];
     size_t n = skua_acks_ranges(acks, ranges, SKUA_LIMIT_ACK_RANGES_SENT);
     uint64_t delay = skua_acks_delay(acks, now) / SKUA_USEC >> ACK_DELAY_EXPONENT;
-    const uint64_t counts[] = {acks->ecn[SKUA_ECN_ECT0], acks->ecn[SKUA_ECN_ECT1],
-                               acks->ecn[SKUA_ECN_CE]};
+    const uint64_t counts[] = {acks->marks[SKUA_ECN_ECT0 - 1], acks->marks[SKUA_ECN_ECT1 - 1],
+                               acks->marks[SKUA_ECN_CE - 1]};
     const uint64_t *ecn = skua_acks_saw_ecn(acks) ? counts : NULL;
     if (n > 0 && skua_ack_frame_write(&fill->w, ranges, n, delay, ecn) > 0) {
         fill->ack = true;

@@ -63,8 +63,9 @@ void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now)
 /* The counters follow a controller's own, which begin anew on each path. */
 static void count_reductions(struct skua_connection *c, const struct skua_cc *before)
 {
-    c->count.congestion_events += c->cc.congestion_events - before->congestion_events;
-    c->count.persistent_congestions += c->cc.persistent_events - before->persistent_events;
+    c->count.congestion_events += (uint16_t)(c->cc.congestion_events - before->congestion_events);
+    c->count.persistent_congestions +=
+        (uint16_t)(c->cc.persistent_events - before->persistent_events);
 }
 
 /* What an ACK says of marks: those that arrived as sent, and congestion (RFC 9002 §7.1). */
@@ -200,7 +201,8 @@ static void on_acked(struct skua_connection *c, const struct skua_ack_result *ac
     if (ack->spurious_packets > 0) {
         c->count.packets_spurious += ack->spurious_packets;
         const struct skua_cc_spurious spurious = {.bytes = ack->spurious_bytes,
-                                                  .packets = ack->spurious_packets};
+                                                  .packets = ack->spurious_packets,
+                                                  .since = ack->spurious_since};
         skua_cc_on_spurious(&c->cc, &spurious, now);
     }
     if (ack->rate.valid) {

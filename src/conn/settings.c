@@ -20,6 +20,11 @@ static uint64_t count_or(uint64_t value, uint64_t fallback)
     return value == 0 ? fallback : value;
 }
 
+static enum skua_controller controller_of(const struct skua_conn_config *c)
+{
+    return c->controller == SKUA_CONTROLLER_DEFAULT ? SKUA_CONTROLLER_CUBIC : c->controller;
+}
+
 enum skua_err skua_settings_resolve(struct skua_settings *out,
                                     const struct skua_conn_config *config)
 {
@@ -31,7 +36,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         c->max_recv_window >= UINT64_C(1) << 40 || c->max_stream_window >= UINT64_C(1) << 40 ||
         c->max_send_buffer >= UINT64_C(1) << 40 ||
         c->datagram_buffer > SKUA_LIMIT_DATAGRAMS_UNREAD_MAX || c->max_message > MESSAGE_MAX ||
-        (c->ik && c->server_key == NULL)) {
+        skua_controller_name(controller_of(c)) == NULL || (c->ik && c->server_key == NULL)) {
         return SKUA_EINVAL;
     }
     *out = (struct skua_settings){
@@ -51,6 +56,7 @@ enum skua_err skua_settings_resolve(struct skua_settings *out,
         .syn_retries = (uint32_t)count_or(c->syn_retries, 5),
         .datagram_buffer = c->datagram_buffer,
         .max_message = (uint32_t)count_or(c->max_message, SKUA_LIMIT_MESSAGE_DEFAULT),
+        .controller = (uint8_t)controller_of(c),
         .ik = c->ik,
         .rendezvous = c->rendezvous,
         .tokens = c->tokens,
@@ -84,9 +90,9 @@ static bool is_equal(const struct skua_settings *a, const struct skua_settings *
            a->max_send_buffer == b->max_send_buffer && a->max_streams_bidi == b->max_streams_bidi &&
            a->max_streams_uni == b->max_streams_uni && a->keepalive_probes == b->keepalive_probes &&
            a->syn_retries == b->syn_retries && a->datagram_buffer == b->datagram_buffer &&
-           a->max_message == b->max_message && a->ik == b->ik && a->rendezvous == b->rendezvous &&
-           a->tokens == b->tokens && a->has_server_key == b->has_server_key &&
-           a->has_psk == b->has_psk &&
+           a->max_message == b->max_message && a->controller == b->controller && a->ik == b->ik &&
+           a->rendezvous == b->rendezvous && a->tokens == b->tokens &&
+           a->has_server_key == b->has_server_key && a->has_psk == b->has_psk &&
            memcmp(&a->server_key, &b->server_key, sizeof a->server_key) == 0 &&
            memcmp(a->psk, b->psk, sizeof a->psk) == 0 && strcmp(a->label, b->label) == 0;
 }

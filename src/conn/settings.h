@@ -27,6 +27,7 @@ struct skua_settings {
     uint32_t syn_retries;           /* repeats of SYN and SYN_ACK */
     uint32_t datagram_buffer;       /* bytes of unread datagrams; 0 = none are taken */
     uint32_t max_message;           /* bytes of a message that is held until it is whole */
+    uint8_t controller;             /* enum skua_controller; never DEFAULT */
     bool ik;                        /* Noise IK instead of XX */
     bool rendezvous;                /* both sides connect */
     bool tokens;                    /* ask for tokens for early data */

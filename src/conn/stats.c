@@ -22,12 +22,12 @@ static void path_stats(const struct skua_connection *c, struct skua_conn_stats *
     out->ecn_ect0_sent = c->ecn.sent;
     out->ecn_ect0_reported = c->ecn.ect0;
     out->ecn_ce_reported = c->ecn.ce;
-    out->ecn_ect0_received = c->rx.acks.ecn[SKUA_ECN_ECT0];
-    out->ecn_ect1_received = c->rx.acks.ecn[SKUA_ECN_ECT1];
-    out->ecn_ce_received = c->rx.acks.ecn[SKUA_ECN_CE];
     out->path_changes = c->count.path_changes;
     out->path_failures = c->count.path_failures;
     out->path_challenges = c->count.path_challenges;
+    out->ecn_ect0_received = c->rx.acks.marks[SKUA_ECN_ECT0 - 1];
+    out->ecn_ect1_received = c->rx.acks.marks[SKUA_ECN_ECT1 - 1];
+    out->ecn_ce_received = c->rx.acks.marks[SKUA_ECN_CE - 1];
 }
 
 static void packet_stats(const struct skua_connection *c, struct skua_conn_stats *out)
@@ -81,7 +81,8 @@ static void datagram_stats(const struct skua_datagrams *d, struct skua_conn_stat
 
 void skua_connection_stats(const struct skua_connection *c, struct skua_conn_stats *out)
 {
-    *out = (struct skua_conn_stats){.state = c->state, .suite = (enum skua_suite)c->suite};
+    *out = (struct skua_conn_stats){
+        .state = c->state, .suite = (enum skua_suite)c->suite, .controller = c->cc.ops->controller};
     path_stats(c, out);
     packet_stats(c, out);
     stream_stats(c, out);

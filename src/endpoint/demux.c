@@ -137,7 +137,7 @@ enum skua_verdict skua_demux_recv(struct skua_endpoint *ep, const struct skua_rx
     struct skua_head head;
     enum skua_verdict verdict = skua_header_peek(data, len, SKUA_OWN_ID_LEN, &head);
     struct skua_arrival arrival = {
-        .head = &head, .data = data, .len = len, .path = &rx->path, .ecn = rx->ecn};
+        .head = &head, .data = data, .len = len, .path = &rx->path, .ecn = rx->ecn & 3};
     if (verdict == SKUA_VERDICT_VERSION) {
         return answer_version(ep, &arrival, now);
     }

@@ -41,6 +41,7 @@ struct walk {
     struct skua_sent newest; /* copy of the newest packet for the rate sample */
     bool has_newest;         /* it is there */
     bool other_path;         /* the largest newly acknowledged went along another path */
+    uint8_t flags;           /* SKUA_SENT_... that any newly acknowledged packet has */
 };
 
 static void count_acked(struct walk *walk, struct skua_sent *entry)
@@ -67,6 +68,9 @@ static void count_spurious(struct walk *walk, uint64_t pn, const struct skua_sen
     }
     walk->rec->delivered += skua_sent_flight(entry);
     if ((entry->flags & SKUA_SENT_APART) == 0) {
+        skua_time since = entry->u.fate.since;
+        bool first = walk->out->spurious_packets == 0 || since < walk->out->spurious_since;
+        walk->out->spurious_since = first ? since : walk->out->spurious_since;
         walk->out->spurious_packets++;
         walk->out->spurious_bytes += entry->size;
         skua_loss_on_spurious(walk->rec, pn);
@@ -93,7 +97,7 @@ static void acknowledge(struct walk *walk, uint64_t pn, uint64_t low)
     }
     out->packets++;
     out->marked += (entry->flags & SKUA_SENT_ECT) != 0 ? 1 : 0;
-    out->eliciting = out->eliciting || (entry->flags & SKUA_SENT_ELICITING) != 0;
+    walk->flags |= entry->flags;
     if (!other_path && (entry->flags & SKUA_SENT_MTU_PROBE) != 0) {
         out->mtu_probe = entry->size;
     } else if (!other_path && entry->size > out->size_max) {
@@ -177,6 +181,7 @@ enum skua_code skua_recovery_on_ack(struct skua_recovery *rec, const struct skua
         out->advances = true;
     }
     out->largest_is_new = out->largest_pn == ranges[0].last;
+    out->eliciting = (walk.flags & SKUA_SENT_ELICITING) != 0;
     if (!walk.other_path) {
         sample_rtt(rec, ack_delay, now, out);
     }

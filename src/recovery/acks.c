@@ -4,13 +4,17 @@
 #include "base/limits.h"
 #include "base/time.h"
 
-enum { ECN_CE = 3, DEFAULT_TOLERANCE = 2 }; /* RFC 3168 §5; RFC 9000 §13.2.2 */
+enum {
+    ECN_ECT1 = 1,
+    ECN_ECT0 = 2,
+    ECN_CE = 3,
+    DEFAULT_TOLERANCE = 2
+}; /* RFC 3168 §5; RFC 9000 §13.2.2 */
 
 void skua_acks_init(struct skua_acks *acks, struct skua_heap *heap)
 {
     *acks = (struct skua_acks){
         .largest_eliciting = UINT64_MAX,
-        .max_delay_ns = SKUA_ACKS_MAX_DELAY_NS,
         .tolerance = DEFAULT_TOLERANCE,
         .oldest_time = SKUA_NEVER,
     };
@@ -46,7 +50,9 @@ void skua_acks_on_received(struct skua_acks *acks, uint64_t pn, bool eliciting, 
     if (skua_rangeset_add(&acks->received, pn, pn) != SKUA_OK) {
         return;
     }
-    acks->ecn[ecn & 3]++;
+    if (ecn != 0) {
+        acks->marks[ecn - 1]++;
+    }
     acks->news = true;
     if (first || pn > acks->largest) {
         acks->largest = pn;
@@ -55,7 +61,7 @@ void skua_acks_on_received(struct skua_acks *acks, uint64_t pn, bool eliciting, 
     if (!eliciting) {
         return;
     }
-    if ((ecn & 3) == ECN_CE || is_reordered(acks, pn)) {
+    if (ecn == ECN_CE || is_reordered(acks, pn)) {
         acks->immediate = true;
     }
     if (acks->largest_eliciting == UINT64_MAX || pn > acks->largest_eliciting) {
@@ -84,7 +90,8 @@ skua_time skua_acks_deadline(const struct skua_acks *acks)
     if (acks->immediate || acks->eliciting >= acks->tolerance) {
         return 0;
     }
-    return acks->eliciting == 0 ? SKUA_NEVER : skua_time_add(acks->oldest_time, acks->max_delay_ns);
+    return acks->eliciting == 0 ? SKUA_NEVER
+                                : skua_time_add(acks->oldest_time, SKUA_ACKS_MAX_DELAY_NS);
 }
 
 bool skua_acks_due(const struct skua_acks *acks, skua_time now)

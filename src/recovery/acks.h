@@ -25,13 +25,13 @@ struct skua_acks {
     skua_time largest_time;        /* when it arrived */
     uint64_t largest_eliciting; /* largest ack-eliciting number received, or a larger one that the
                                    peer knows we have; UINT64_MAX = none */
-    skua_time max_delay_ns;     /* our max_ack_delay */
     uint32_t eliciting;         /* ack-eliciting packets since the last ACK left */
     uint8_t tolerance;          /* ack-eliciting packets per ACK; 2 */
     bool immediate;             /* do not wait */
     bool news;                  /* something arrived since the last ACK left */
     skua_time oldest_time;      /* arrival of the oldest of `eliciting`, or SKUA_NEVER */
-    uint64_t ecn[4];            /* packets received by ECN field: [1] ECT(1), [2] ECT(0), [3] CE */
+    uint64_t marks[3];          /* packets received with a mark, by ECN field less 1: ECT(1),
+                                   ECT(0), CE */
 };
 
 void skua_acks_init(struct skua_acks *acks, struct skua_heap *heap);
@@ -61,7 +61,7 @@ static inline bool skua_acks_pending(const struct skua_acks *acks)
 /* Marks were seen: from then on ACK frames carry the counts (RFC 9000 §13.4.1). */
 static inline bool skua_acks_saw_ecn(const struct skua_acks *acks)
 {
-    return (acks->ecn[1] | acks->ecn[2] | acks->ecn[3]) != 0;
+    return (acks->marks[0] | acks->marks[1] | acks->marks[2]) != 0;
 }
 
 /* When due will become true without further packets: 0 = it is, SKUA_NEVER = nothing is owed. */

@@ -83,6 +83,7 @@ struct skua_ack_result {
     uint32_t mtu_probe;     /* size of an MTU probe newly acknowledged; 0 = none */
     uint64_t spurious_packets; /* had been declared lost, and were not; MTU probes not counted */
     uint64_t spurious_bytes;   /* of these */
+    skua_time spurious_since;  /* when the first of these had been declared lost */
     struct skua_rate_sample rate;
     struct skua_loss_result loss; /* declared lost because of this ACK */
     uint64_t bytes_in_flight;     /* before this call */

@@ -117,6 +117,9 @@ expect 2 perf --dgram --rr
 expect 0 perf --connect -n 50 -P 4 --json
 json 'r["connections"] == 50' 'r["failures"] == 0' 'r["server"]["served"] == 50' \
   'r["established_ns"]["count"] == r["closed_ns"]["count"] == 50'
+expect 0 perf -n 5M --cc newreno --json
+json 'r["client"]["conn"]["cc"] == "newreno"' 'r["server"]["conn"]["cc"] == "cubic"' \
+  'r["client"]["conn"]["ecn_state"] == "capable"'
 expect 0 perf --connect -t 0.1
 prints '^opened  p50 '
 
@@ -132,6 +135,9 @@ expect 2 perf -t 1 -n 1
 expect 2 perf -P 129
 expect 2 perf --cipher rot13
 says 'aes-256-gcm'
+one_line
+expect 2 perf --cc vegas
+says 'newreno and cubic'
 one_line
 expect 10 run "$skua" perf -s --listen "127.0.0.1:$port"
 expect 3 run "$skua" perf nosuchname.invalid -t 1

@@ -45,7 +45,7 @@ void case_black_hole(const char *name)
     SIM_CHECK(p.w, stats.mtu > 8000);
     sim_link_between(p.client.host, p.server.host)->config.mtu = 1400;
     uint64_t received = p.server.received;
-    pair_run(&p, SEC(2)); /* two losses are believed, for each of three steps */
+    pair_run(&p, SEC(4)); /* two losses are believed, for each of three steps */
     side_stats(&p.client, &stats);
     SIM_CHECK(p.w, stats.mtu <= 1400 && stats.mtu_black_holes > 0);
     pair_run(&p, SEC(2));

@@ -54,6 +54,13 @@ void case_behind_a_nat(const char *name)
 static const struct sim_link_config ordinary = {
     .delay = 20 * SKUA_MSEC, .rate = 50000000, .queue = 400000, .mtu = 1472};
 
+/* A client that only receives shows its new address with its next ACK: until it owes one. */
+static void until_it_speaks(struct pair *p)
+{
+    const struct skua_connection *c = connection_of(&p->client);
+    pair_until(p, SEC(1), c->rx.acks.eliciting > 0 || c->recovery.eliciting_in_flight > 0);
+}
+
 static void rebind(struct pair *p, bool address)
 {
     sim_nat_rebind(&p->client.host->nat, address);
@@ -90,6 +97,7 @@ void case_nat_forgets_the_port(const char *name)
         pair_run(&p, SEC(2));
         side_stats(sender, &before);
         uint64_t received = reader->received;
+        until_it_speaks(&p);
         rebind(&p, false);
         pair_until(&p, MS(200), p.server.events[SKUA_EVENT_PATH] == 1);
         const struct skua_addr now = outer_of(&p, 0);
@@ -124,6 +132,7 @@ void case_nat_changes_the_address(const char *name)
     pair_run(&p, SEC(2));
     side_stats(&p.server, &before);
     SIM_CHECK(p.w, before.cwnd > 100000 && before.mtu == 1472);
+    until_it_speaks(&p);
     rebind(&p, true);
     pair_until(&p, MS(300), p.server.events[SKUA_EVENT_PATH] == 1);
     side_stats(&p.server, &after);
@@ -147,6 +156,7 @@ void case_nat_forgets_often(const char *name)
     pair_run(&p, SEC(2));
     uint64_t received = p.client.received;
     for (unsigned i = 0; i < 60; i++) {
+        until_it_speaks(&p);
         rebind(&p, i % 20 == 19);
         pair_run(&p, SEC(1));
     }

@@ -246,6 +246,18 @@ static void note_window(struct scenario *s, const struct skua_conn_config *c)
     s->least_window = window < s->least_window ? window : s->least_window;
 }
 
+static enum skua_controller draw_controller(struct scenario *s)
+{
+    unsigned n = 1;
+    while (skua_controller_name((enum skua_controller)(n + 1)) != NULL) {
+        n++;
+    }
+    enum skua_controller c = (enum skua_controller)sim_rng_between(&s->w->rng, 1, n);
+    s->w->counts[SIM_COUNT_NEWRENO] += c == SKUA_CONTROLLER_NEWRENO;
+    s->w->counts[SIM_COUNT_CUBIC] += c == SKUA_CONTROLLER_CUBIC;
+    return c;
+}
+
 static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const uint8_t *secret,
                       const char *label, uint64_t budget)
 {
@@ -294,6 +306,7 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
     c->may_fail = c->may_fail || s->siege.shuts_out;
     c->may_overflow = s->siege.abort_on_overflow;
     c->config.close_timeout_ns = 600 * SKUA_SEC; /* slow readers are welcome */
+    c->config.controller = draw_controller(s);
     c->config.fin_wait2_timeout_ns = 600 * SKUA_SEC;
     if (sim_rng_chance(rng, 100000)) {
         c->config.max_recv_window = sim_rng_log(rng, 2000, 100000) * s->scale;
@@ -407,6 +420,7 @@ static void draw_listener(struct scenario *s, bool psk, const char *label)
     struct sim_rng *rng = &s->w->rng;
     struct skua_listen_config c = SKUA_LISTEN_CONFIG_INIT;
     c.conn.close_timeout_ns = 600 * SKUA_SEC;
+    c.conn.controller = draw_controller(s);
     c.conn.fin_wait2_timeout_ns = 600 * SKUA_SEC;
     c.conn.psk = psk ? s->secret : NULL;
     c.conn.label = label;

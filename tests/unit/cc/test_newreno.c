@@ -165,7 +165,7 @@ static void spurious_losses_are_undone(void **state)
     lose(&cc, 2, MS(1), false, MS(100));
     lose(&cc, 1, MS(90), false, MS(110));
     assert_int_equal(cc.cwnd, 6000);
-    const struct skua_cc_spurious one = {.bytes = MTU, .packets = 1};
+    const struct skua_cc_spurious one = {.bytes = MTU, .packets = 1, .since = MS(100)};
     skua_cc_on_spurious(&cc, &one, MS(120));
     skua_cc_on_spurious(&cc, &one, MS(121));
     assert_int_equal(cc.cwnd, 6000);
@@ -184,7 +184,7 @@ static void one_genuine_loss_keeps_the_reduction(void **state)
     struct skua_cc cc;
     begin(&cc);
     lose(&cc, 3, MS(1), false, MS(100));
-    const struct skua_cc_spurious two = {.bytes = 2 * MTU, .packets = 2};
+    const struct skua_cc_spurious two = {.bytes = 2 * MTU, .packets = 2, .since = MS(100)};
     skua_cc_on_spurious(&cc, &two, MS(120));
     assert_int_equal(cc.cwnd, 6000);
     assert_int_equal(cc.undone_events, 0);
@@ -218,7 +218,7 @@ static void ce_is_never_spurious(void **state)
 {
     (void)state;
     struct skua_cc cc;
-    const struct skua_cc_spurious one = {.bytes = MTU, .packets = 1};
+    const struct skua_cc_spurious one = {.bytes = MTU, .packets = 1, .since = MS(103)};
     /* Alone, in the round of a loss, and before one. */
     for (int i = 0; i < 3; i++) {
         begin(&cc);

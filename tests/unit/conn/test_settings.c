@@ -25,6 +25,7 @@ static void zero_means_the_documented_default(void **state)
         assert_int_equal(s.max_send_buffer, 32 << 20);
         assert_int_equal(s.max_streams_bidi, 1024);
         assert_int_equal(s.max_streams_uni, 1024);
+        assert_int_equal(s.controller, SKUA_CONTROLLER_CUBIC);
         assert_false(s.has_server_key || s.has_psk || s.ik);
         assert_string_equal(s.label, "");
     }
@@ -54,6 +55,7 @@ static void keeps_what_is_asked_for(void **state)
     config.time_wait_ns = 9;
     config.close_timeout_ns = SKUA_NEVER;
     config.fin_wait2_timeout_ns = 11;
+    config.controller = SKUA_CONTROLLER_NEWRENO;
     struct skua_settings s;
     assert_int_equal(skua_settings_resolve(&s, &config), SKUA_OK);
     assert_true(s.has_psk && s.has_server_key && s.ik);
@@ -73,6 +75,7 @@ static void keeps_what_is_asked_for(void **state)
     assert_int_equal(s.max_streams_bidi, 1 << 20);
     assert_int_equal(s.max_streams_uni, 3);
     assert_int_equal(s.time_wait_ns, 9);
+    assert_int_equal(s.controller, SKUA_CONTROLLER_NEWRENO);
 }
 
 /* One member out of range at a time. */
@@ -104,6 +107,9 @@ static void refuses_what_is_out_of_range(void **state)
     assert_int_equal(skua_settings_resolve(&s, &config), SKUA_EINVAL);
     config = good;
     config.max_send_buffer = UINT64_C(1) << 40;
+    assert_int_equal(skua_settings_resolve(&s, &config), SKUA_EINVAL);
+    config = good;
+    config.controller = (enum skua_controller)99;
     assert_int_equal(skua_settings_resolve(&s, &config), SKUA_EINVAL);
     config = good;
     config.ik = true; /* IK encrypts to a key: it must be known */

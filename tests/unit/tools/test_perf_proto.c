@@ -164,7 +164,8 @@ static void test_result(void **state)
                                 .elapsed_ns = 5,
                                 .served = 6,
                                 .suite = SKUA_SUITE_AEGIS_128L,
-                                .ecn_state = SKUA_ECN_STATE_CAPABLE};
+                                .ecn_state = SKUA_ECN_STATE_CAPABLE,
+                                .controller = SKUA_CONTROLLER_CUBIC};
     /* A different value in each member, so that none can take another's place. */
     uint64_t value = UINT64_C(0x100000000);
     uint32_t small = 100;
@@ -186,7 +187,8 @@ static void test_result(void **state)
     assert_true(skua_perf_get_result(out + SKUA_PERF_HEAD_LEN, body, &back));
     assert_true(back.received_bytes == 1 && back.receive_ns == 2 && back.cpu_user_ns == 3 &&
                 back.cpu_system_ns == 4 && back.elapsed_ns == 5 && back.served == 6 &&
-                back.suite == SKUA_SUITE_AEGIS_128L && back.ecn_state == SKUA_ECN_STATE_CAPABLE);
+                back.suite == SKUA_SUITE_AEGIS_128L && back.ecn_state == SKUA_ECN_STATE_CAPABLE &&
+                back.controller == SKUA_CONTROLLER_CUBIC);
 #define SKUA_PERF_CONN(member)    assert_true(back.conn.member == end.conn.member);
 #define SKUA_PERF_COUNTER(member) assert_true(back.driver.member == end.driver.member);
 #define SKUA_PERF_GAUGE(member)   assert_true(back.driver.member == end.driver.member);
@@ -211,8 +213,8 @@ static void test_stats_complete(void **state)
 #undef SKUA_PERF_CONN
 #undef SKUA_PERF_COUNTER
 #undef SKUA_PERF_GAUGE
-    /* `state` is always the same at the end; suite and ECN state travel by themselves; `attempts`
-     * is the driver's own affair. */
+    /* `state` is always the same at the end; suite, ECN state and controller travel by themselves;
+     * `attempts` is the driver's own affair. */
     assert_int_equal(conn + offsetof(struct skua_conn_stats, rtt_latest_ns), sizeof c);
     assert_int_equal(driver + sizeof d.attempts, sizeof d);
 }
