@@ -94,6 +94,7 @@ struct skua_tx_state {
     bool pacing_limited;    /* the last fill stopped at the pacer */
     bool update_keys;       /* the application asked for new keys */
     bool ect;               /* what is being filled leaves with ECT(0) */
+    bool mark_next;         /* since the last PTO: the next batch bears marks, if any does */
     skua_time pace_at;      /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
     skua_time hold_until;   /* a packet could not be noted as sent, or must wait for the client's
                                answer: when to try again; SKUA_NEVER */

@@ -328,12 +328,13 @@ static bool keys_ready(struct skua_connection *c, skua_time now)
     return true;
 }
 
-/* Are the ack-eliciting packets of a batch to be marked? Every other PTO sends some without a mark,
- * the first one too: whether they arrive tells a path that swallows marks from one that is down or
- * takes no large packets (path/ecn.h). */
+/* Are the ack-eliciting packets of a batch to be marked? From a PTO until an ACK every other batch
+ * bears no mark, the first one to begin with, whether it is a probe or not (an application that
+ * sends often puts the next PTO off): what arrives tells a path that swallows marks from one that
+ * is down or takes no large packets (path/ecn.h). */
 static bool wants_mark(const struct skua_connection *c)
 {
-    bool bare = c->tx.probes > 0 && c->recovery.pto_count % 2 != 0;
+    bool bare = c->recovery.pto_count > 0 && !c->tx.mark_next;
     return c->confirmed && !bare && skua_ecn_marks(&c->ecn);
 }
 
@@ -362,6 +363,9 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
     }
     tx->segment_size = first;
     tx->ecn = c->tx.ect ? SKUA_ECN_ECT0 : SKUA_ECN_NOT_ECT;
+    if (tx->len > 0 && c->tx.ack_only_run == 0) {
+        c->tx.mark_next = c->recovery.pto_count > 0 && !c->tx.mark_next;
+    }
     if (tx->len == 0 && !c->tx.cwnd_limited && !c->tx.pacing_limited) {
         skua_recovery_on_app_limited(&c->recovery);
     }

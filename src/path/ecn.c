@@ -7,7 +7,7 @@
  *
  * Counts prove a path capable or failed in any state. A hole, in TESTING and UNKNOWN, is failure;
  * in CAPABLE it is a new test, since a few marked packets at the tail can be lost by chance. That
- * needs packets without marks that arrive: a probe timeout sends some (conn/tx.c). */
+ * needs packets without marks that arrive: from a probe timeout on there are some (conn/tx.c). */
 #include "path/ecn.h"
 
 #include "base/assert.h"

@@ -1,5 +1,7 @@
 /* ECN on ways that carry marks, change them or swallow what bears one; and what CE does. */
+#include "base/assert.h"
 #include "cases.h"
+#include "conn/connection.h"
 
 static struct skua_conn_stats stats_of(struct side *s)
 {
@@ -136,6 +138,45 @@ void case_swallowed_later(const char *name)
     pair_conclude(&p);
 }
 
+/* An application that sends more often than a probe timeout puts each of them off, and an outage
+ * has made it long: so the marks do not depend on timeouts alone. */
+void case_swallowed_under_pings(const char *name)
+{
+    const struct sim_link_config link = {.delay = 10 * SKUA_MSEC, .rate = 50000000};
+    /* The outage lasts an odd and an even number of timeouts. */
+    for (unsigned seconds = 1; seconds <= 4; seconds++) {
+        struct pair p;
+        pair_init(&p, name, &link);
+        pair_establish(&p);
+        side_write(&p.client, 1000);
+        pair_run(&p, SEC(1));
+        SIM_CHECK(p.w, stats_of(&p.client).ecn_state == SKUA_ECN_STATE_CAPABLE);
+        way(&p, &p.client)->ecn = SIM_ECN_SWALLOWS;
+        p.client.dark = true;
+        side_write(&p.client, 1000);
+        pair_run(&p, SEC(seconds));
+        p.client.dark = false;
+        for (unsigned i = 0; i < 8 && p.server.received < 2000; i++) {
+            SIM_CHECK(p.w, skua_conn_ping(p.client.host->ep, p.client.conn) == SKUA_OK);
+            side_kick(&p.client);
+            pair_run(&p, MS(100));
+        }
+        SIM_CHECK(p.w, p.server.received == 2000);
+        pair_conclude(&p);
+    }
+}
+
+/* What asks for no acknowledgement is shorter than what does, and bears no mark. */
+static bool see_marks(void *arg, const struct sim_datagram *d, uint64_t index, skua_time now)
+{
+    uint64_t *marked = arg;
+    (void)index;
+    (void)now;
+    SKUA_ASSERT(d->len >= SKUA_ELICITING_MIN || d->ecn == 0);
+    *marked += d->ecn != 0;
+    return false;
+}
+
 /* The other side's acknowledgements bear no marks, so that a way that swallows them cannot silence
  * it, whenever that begins. */
 void case_swallowed_backwards(const char *name)
@@ -143,7 +184,11 @@ void case_swallowed_backwards(const char *name)
     const struct sim_link_config link = {
         .delay = 10 * SKUA_MSEC, .rate = 50000000, .queue = 200000, .mtu = 1472};
     struct pair p;
+    uint64_t marked = 0;
     pair_init(&p, name, &link);
+    struct sim_link *down = sim_link_between(p.server.host, p.client.host);
+    down->drop = see_marks;
+    down->drop_arg = &marked;
     pair_establish(&p);
     side_send(&p.client, SKUA_STREAM_UNI, 20000000);
     pair_run(&p, SEC(1));
@@ -152,6 +197,7 @@ void case_swallowed_backwards(const char *name)
     pair_run(&p, SEC(1));
     SIM_CHECK(p.w, p.server.received > before + 4000000);
     pair_until(&p, SEC(20), p.server.eof);
+    SIM_CHECK(p.w, marked > 0); /* credit, now and then */
     pair_conclude(&p);
 }
 
