@@ -9,6 +9,9 @@
 #include "receiver.h"
 #include "sender.h"
 
+/* Of the control stream; those of data have the default, 3. */
+enum { CONTROL_URGENCY = 1 };
+
 enum skua_err skua_session_init(struct skua_session *session,
                                 const struct skua_session_config *config)
 {
@@ -121,12 +124,21 @@ void skua_session_outcome(struct skua_session *session, const struct skua_outcom
     session->ops->outcome(session, outcome, here);
 }
 
+/* `stream` is the control stream: what it says does not wait behind megabytes of files. Without
+ * memory for that it takes turns with them. */
+static void take_control(struct skua_session *session, skua_stream stream)
+{
+    session->control.stream = stream;
+    (void)skua_stream_set_priority(session->ep, stream, CONTROL_URGENCY, true);
+}
+
 bool skua_session_request(struct skua_session *session, const struct skua_file_request *request)
 {
-    if (skua_stream_open(session->ep, session->conn, SKUA_STREAM_BIDI, &session->control.stream) !=
-        SKUA_OK) {
+    skua_stream stream;
+    if (skua_stream_open(session->ep, session->conn, SKUA_STREAM_BIDI, &stream) != SKUA_OK) {
         return false;
     }
+    take_control(session, stream);
     uint8_t *record = malloc(SKUA_FILE_CONTROL_MAX + SKUA_FILE_HEAD_LEN);
     if (record == NULL) {
         return false;
@@ -281,7 +293,7 @@ static void on_stream(struct skua_session *session, skua_stream stream)
     const bool uni = (info.id & 2) != 0;
     bool good = false;
     if (!uni && session->server && session->control.stream == 0) {
-        session->control.stream = stream;
+        take_control(session, stream);
         good = true;
     } else if (uni && session->receiver != NULL) {
         good = skua_receiver_add(session->receiver, stream);
