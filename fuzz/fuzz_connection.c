@@ -61,6 +61,31 @@ static void forge(struct attack *a, const uint8_t *frames, size_t len, uint64_t 
     }
 }
 
+/* What it does with the order and the end of what it writes; false: nothing. */
+static bool arrange(struct attack *a, unsigned what, size_t amount)
+{
+    static const uint8_t zeros[70000];
+    struct skua_endpoint *ep = a->victim->host->ep;
+    skua_stream stream = a->victim->stream;
+    size_t n;
+    switch (what) {
+    case 1:
+        (void)skua_stream_finish_confirm(ep, stream);
+        return true;
+    case 2:
+        (void)skua_stream_cork(ep, stream, amount % 2 == 0);
+        return true;
+    case 3:
+        (void)skua_stream_write_flags(ep, stream, zeros, amount, SKUA_MORE, &n);
+        return true;
+    case 4:
+        (void)skua_stream_set_priority(ep, stream, amount % 8, amount / 8 % 2 == 0);
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What the attacked application does of itself. */
 static void act(struct attack *a, const uint8_t *bytes, size_t len)
 {
@@ -129,6 +154,9 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
         (void)skua_stream_read_piece(ep, v->stream, room, amount, &offset, &n);
         break;
     default:
+        if (arrange(a, what / 18u, amount)) {
+            break;
+        }
         if (amount > 60000) {
             (void)skua_conn_abort(ep, v->conn, amount, "fuzzed");
         } else {
