@@ -133,7 +133,7 @@ static bool fills_packet(const struct skua_stream *stream)
     return header + bytes >= stream->streams->packet_room;
 }
 
-static enum skua_sched_class class_of(const struct skua_stream *stream)
+static inline enum skua_sched_class class_of(const struct skua_stream *stream)
 {
     const struct skua_send_side *send = &stream->send;
     if (send->buf.next == send->buf.end || (send->gathers && !fills_packet(stream))) {
