@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/trace.h"
+#include "conn/internal.h"
 #include "endpoint/endpoint.h"
 #include "world.h"
 
@@ -278,6 +279,7 @@ static void check_connection(struct sim_host *host, const struct skua_connection
         skua_acks_check(&c->rx.acks);
         if (c->suite != 0) {
             skua_keys_check(&c->keys);
+            SIM_CHECK(host->world, c->streams.packet_room == skua_tx_room(c));
         }
     }
     struct skua_conn_stats stats;
