@@ -314,6 +314,7 @@ struct skua_conn_config {
  * cookies are for). */
 enum skua_retry_mode {
     SKUA_RETRY_UNDER_PRESSURE = 0, /* over one of the watermarks below */
+    /* Without a proof, who forges the addresses of a network can also use up its share. */
     SKUA_RETRY_NEVER = 1, /* SYNs that find no room are dropped; their repeats may find some */
     SKUA_RETRY_ALWAYS = 2
 };

@@ -165,6 +165,7 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
             bool ok = prepare(c, false);
             SKUA_ASSERT(ok); /* XX asks less of its config than IK, which was fine */
         }
+        dial->retried = false; /* a repeat is due now, whatever a RETRY had asked for */
         dial->due = true;
         skua_conn_mark(c, SKUA_MARK_SEND);
     }

@@ -227,6 +227,81 @@ static void an_address_can_be_proven_first(void **state)
     pair_close(&p);
 }
 
+struct retries {
+    size_t len; /* of the last one */
+    uint8_t bytes[200];
+};
+
+static bool catch_retry(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    struct retries *r = pair->user;
+    if (from != SERVER || data[0] != SKUA_FIRST_BYTE(SKUA_PACKET_RETRY)) {
+        return false;
+    }
+    r->len = len;
+    memcpy(r->bytes, data, len);
+    return true;
+}
+
+/* A RETRY has come, but before the SYN with its token has left the attempt by IK is given up for
+ * one by XX. */
+static void a_retry_meets_the_fall_back(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_conn_config client = SKUA_CONN_CONFIG_INIT;
+    struct retries retries = {.len = 0};
+    config.retry = SKUA_RETRY_ALWAYS;
+    pair_open(&p);
+    p.drop = catch_retry;
+    p.user = &retries;
+    client.server_key = skua_endpoint_key(p.host[SERVER].ep);
+    client.ik = true;
+    pair_listen(&p, &config);
+    (void)pair_connect(&p, &client);
+    pair_run(&p, 7 * SKUA_SEC - SKUA_MSEC); /* SYNs at 0, 1 and 3 s */
+    assert_true(retries.len > 0 && retries.len <= sizeof retries.bytes);
+    p.now += 2 * SKUA_MSEC;
+    pair_inject(&p, CLIENT, retries.bytes, retries.len);
+    assert_true(pair_conn(&p, CLIENT)->dial->due);
+    skua_endpoint_on_timeout(p.host[CLIENT].ep, p.now);
+    assert_true(pair_conn(&p, CLIENT)->dial->fell_back);
+    p.drop = NULL;
+    const uint64_t sent = p.host[CLIENT].sent;
+    pair_run(&p, 0);
+    assert_int_equal(p.host[CLIENT].sent, sent + 1); /* one SYN, of a count of its own */
+    assert_int_equal(pair_conn(&p, CLIENT)->dial->sent, 1);
+    pair_run(&p, 5 * p.delay);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 1);
+    pair_close(&p);
+}
+
+/* Listening needs memory: where there is none, nothing has changed. */
+static void listening_without_memory(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_endpoint_stats before, after;
+    pair_open(&p);
+    stats_of(&p, SERVER, &before);
+    enum skua_err err = SKUA_ENOMEM;
+    unsigned n = 0;
+    for (; err == SKUA_ENOMEM && n < 10; n++) {
+        p.host[SERVER].fail_after = n;
+        err = skua_endpoint_listen(p.host[SERVER].ep, NULL);
+        p.host[SERVER].fail_after = -1;
+        stats_of(&p, SERVER, &after);
+        assert_true(err == SKUA_OK || after.memory == before.memory);
+    }
+    assert_int_equal(err, SKUA_OK);
+    assert_int_equal(n, 3); /* settings, and networks' shares */
+    assert_int_equal(skua_endpoint_unlisten(p.host[SERVER].ep), SKUA_OK);
+    stats_of(&p, SERVER, &after);
+    assert_int_equal(after.memory, before.memory);
+    pair_close(&p);
+}
+
 /* With RETRY what fills the queue makes the others prove themselves, and holds nobody up. */
 static void pressure_asks_for_proof(void **state)
 {
@@ -534,6 +609,8 @@ int main(void)
         cmocka_unit_test(keys_can_be_listed),
         cmocka_unit_test(forged_third_packets_are_limited),
         cmocka_unit_test(an_address_can_be_proven_first),
+        cmocka_unit_test(a_retry_meets_the_fall_back),
+        cmocka_unit_test(listening_without_memory),
         cmocka_unit_test(pressure_asks_for_proof),
         cmocka_unit_test(haste_asks_for_proof),
         cmocka_unit_test(a_flood_of_syns_passes),
