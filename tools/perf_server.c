@@ -16,16 +16,17 @@ static struct skua_perf_server *server_of(struct skua_ev *ev)
 
 /* --- events --- */
 
+/* Before a client takes room among those that wait. */
+static bool is_allowed(void *user, const struct skua_key *key, const struct skua_path *path)
+{
+    const struct skua_perf_server *server = user;
+    (void)path;
+    return server->plan->allow_any || skua_key_list_has(&server->plan->allowed, key);
+}
+
 static void on_incoming(struct skua_ev *ev, const struct skua_event *event)
 {
     struct skua_perf_server *server = server_of(ev);
-    const struct skua_perf_plan *plan = server->plan;
-    struct skua_key key;
-    if (!plan->allow_any && (skua_conn_peer_key(server->ep, event->conn, &key) != SKUA_OK ||
-                             !skua_key_list_has(&plan->allowed, &key))) {
-        (void)skua_conn_refuse(server->ep, event->conn, SKUA_CODE_KEY_REFUSED);
-        return;
-    }
     struct skua_perf_session *session = skua_perf_session_new(server, event->conn);
     if (session == NULL) {
         (void)skua_conn_refuse(server->ep, event->conn, SKUA_CODE_OVERLOAD);
@@ -94,6 +95,8 @@ static enum skua_err start(struct skua_perf_server *server)
     listen.conn.label = SKUA_PERF_LABEL;
     listen.conn.datagram_buffer = SKUA_PERF_DGRAM_BUFFER;
     listen.backlog = 1024;
+    listen.allow = is_allowed;
+    listen.allow_user = server;
     const enum skua_err err = skua_ev_new(&server->ev, server->loop, &config);
     if (err != SKUA_OK) {
         return err;

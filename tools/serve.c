@@ -172,6 +172,8 @@ static enum skua_exit start(struct serve *serve, const struct skua_secret_key *k
     listen.conn.max_recv_window = UINT64_C(32) << 20;
     listen.conn.max_streams_bidi = 1;
     listen.conn.max_streams_uni = SKUA_FILE_STREAMS_MAX;
+    listen.allow = serve_client_allow;
+    listen.allow_user = serve;
     err = skua_ev_listen(serve->ev, address, &listen);
     if (err == SKUA_ESYSTEM) {
         return complain(SKUA_EXIT_LISTEN, "cannot listen on %s: %s", address,

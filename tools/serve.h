@@ -41,6 +41,8 @@ struct serve {
 __attribute__((format(printf, 2, 3))) void serve_log(const struct serve *serve, const char *format,
                                                      ...);
 
+/* Whether a key may connect: for skua_listen_config, with the struct as `serve`. */
+bool serve_client_allow(void *serve, const struct skua_key *key, const struct skua_path *path);
 /* A peer waits: takes it or refuses it. */
 void serve_client_incoming(struct serve *serve, const struct skua_event *event);
 /* Events of a connection that was taken. */

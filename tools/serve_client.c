@@ -339,24 +339,39 @@ static bool take(struct serve *serve, skua_conn conn, const char *peer)
     return true;
 }
 
+enum { PEER_TEXT_LEN = SKUA_KEY_TEXT_LEN + SKUA_ADDR_TEXT_LEN };
+
+/* Who a peer is, for the log. */
+static void format_peer(char out[PEER_TEXT_LEN], const struct skua_key *key,
+                        const struct skua_path *path)
+{
+    char key_text[SKUA_KEY_TEXT_LEN];
+    char addr_text[SKUA_ADDR_TEXT_LEN];
+    skua_key_format(key_text, key);
+    skua_addr_format(addr_text, &path->remote);
+    (void)snprintf(out, PEER_TEXT_LEN, "%s %s", addr_text, key_text);
+}
+
+bool serve_client_allow(void *serve, const struct skua_key *key, const struct skua_path *path)
+{
+    char peer[PEER_TEXT_LEN];
+    if (is_allowed(serve, key)) {
+        return true;
+    }
+    format_peer(peer, key, path);
+    serve_log(serve, "%s is not allowed, refused", peer);
+    return false;
+}
+
 void serve_client_incoming(struct serve *serve, const struct skua_event *event)
 {
     struct skua_endpoint *ep = skua_ev_endpoint(serve->ev);
-    struct skua_key key = {{0}};
     struct skua_path path = {0};
-    char key_text[SKUA_KEY_TEXT_LEN];
-    char addr_text[SKUA_ADDR_TEXT_LEN];
-    char peer[SKUA_KEY_TEXT_LEN + SKUA_ADDR_TEXT_LEN];
-    const bool known = skua_conn_peer_key(ep, event->conn, &key) == SKUA_OK &&
-                       skua_conn_path(ep, event->conn, &path) == SKUA_OK;
-    skua_key_format(key_text, &key);
-    skua_addr_format(addr_text, &path.remote);
-    (void)snprintf(peer, sizeof peer, "%s %s", addr_text, key_text);
+    char peer[PEER_TEXT_LEN];
+    (void)skua_conn_path(ep, event->conn, &path);
+    format_peer(peer, &event->key, &path);
     enum skua_code code = SKUA_CODE_NO_ERROR;
-    if (!known || !is_allowed(serve, &key)) {
-        serve_log(serve, "%s is not allowed, refused", peer);
-        code = SKUA_CODE_KEY_REFUSED;
-    } else if (serve->clients >= serve->max_clients) {
+    if (serve->clients >= serve->max_clients) {
         serve_log(serve, "%s refused: %zu clients already", peer, serve->clients);
         code = SKUA_CODE_OVERLOAD;
     } else if (!take(serve, event->conn, peer)) {

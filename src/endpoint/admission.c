@@ -19,7 +19,7 @@ static void set(struct skua_admission *a, const struct skua_listen_config *confi
     uint32_t one = config->prefix_handshakes;
     a->handshake_ns = SKUA_SEC / (all != 0 ? all : SKUA_LIMIT_RETRY_HANDSHAKES_DEFAULT);
     a->prefix_ns = SKUA_SEC / (one != 0 ? one : SKUA_LIMIT_PREFIX_HANDSHAKES_DEFAULT);
-    a->half_open = config->retry_half_open != 0 ? config->retry_half_open : syn_backlog / 2;
+    a->half_open = config->retry_half_open != 0 ? config->retry_half_open : (syn_backlog + 1) / 2;
     a->retry = config->retry;
 }
 
