@@ -36,6 +36,7 @@ static const struct field connection[] = {
     FIELD(skua_connection, peer_key, "the peer's public key"),
     FIELD(skua_connection, exporter, "exporter secret"),
     FIELD(skua_connection, keys, "transport keys: both directions, next phase, counters"),
+    FIELD(skua_connection, migration, "another path that plays a part (a pointer)"),
     FIELD(skua_connection, dial, "client's handshake (a pointer)"),
     FIELD(skua_connection, rx, "replay window, ranges to acknowledge"),
     FIELD(skua_connection, tx, "what may leave and when"),

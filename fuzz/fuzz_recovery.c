@@ -1,5 +1,5 @@
 /* Loss recovery against a naive model: the input is a list of operations (send, skip, acknowledge,
- * wait, time out, trim), and after each both must agree on every packet.
+ * wait, time out, trim, change the path), and after each both must agree on every packet.
  *
  * The model keeps one flat array for all packets ever sent and walks all of it each time. It takes
  * the RTT from recovery (tests/unit/recovery has the arithmetic) and decides everything else by
@@ -36,11 +36,11 @@ struct world {
     skua_time now;
 };
 
-/* What a packet counts in flight: an MTU probe nothing. */
+/* What a packet counts in flight: an MTU probe nothing, nor what left along another path. */
 static uint64_t flight_of(const struct packet *p)
 {
-    return (p->flags & SKUA_SENT_IN_FLIGHT) != 0 && (p->flags & SKUA_SENT_MTU_PROBE) == 0 ? p->size
-                                                                                          : 0;
+    return (p->flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_APART)) == SKUA_SENT_IN_FLIGHT ? p->size
+                                                                                       : 0;
 }
 
 /* Records of packet `pn` are numbered; each list must come in ascending order and complete. */
@@ -132,7 +132,7 @@ static void model_losses(struct world *w, const struct skua_loss_result *result)
         }
         p->fate = LOST;
         records += in_flight ? record_sum(pn, p->records) : 0;
-        if (in_flight && (p->flags & SKUA_SENT_MTU_PROBE) == 0) {
+        if (in_flight && (p->flags & SKUA_SENT_APART) == 0) {
             bytes += p->size;
             count++;
             largest = pn;
@@ -161,7 +161,7 @@ static void model_range(struct world *w, const struct skua_range *range,
         if (p->fate != OPEN && !late) {
             continue;
         }
-        if (late && in_flight && (p->flags & SKUA_SENT_MTU_PROBE) == 0) {
+        if (late && in_flight && (p->flags & SKUA_SENT_APART) == 0) {
             expected->spurious_packets++;
             expected->spurious_bytes += p->size;
             model_spurious(w, pn);
@@ -288,6 +288,21 @@ static void do_trim(struct world *w)
     }
 }
 
+/* Packets leave along another path from now on. */
+static void do_path(struct world *w, bool other_host)
+{
+    skua_recovery_on_path(&w->rec, other_host);
+    for (uint64_t pn = 0; pn < w->next; pn++) {
+        struct packet *p = &w->packets[pn];
+        p->flags |= p->fate == OPEN || p->fate == LOST ? SKUA_SENT_OTHER_PATH : 0;
+    }
+    if (other_host) {
+        w->reorder_mult = 1;
+        w->reorder_persist = 0;
+        w->reorder_grow_end = w->reorder_decay_end = 0;
+    }
+}
+
 static void step(struct world *w, struct skua_reader *r)
 {
     uint8_t op = skua_reader_u8(r);
@@ -316,6 +331,8 @@ static void step(struct world *w, struct skua_reader *r)
     case 7:
         if ((op >> 3) == 0) {
             do_trim(w);
+        } else if ((op >> 3) <= 2) {
+            do_path(w, (op >> 3) == 2);
         }
         break;
     default:

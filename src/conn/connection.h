@@ -83,21 +83,21 @@ struct skua_rx_state {
 };
 
 struct skua_tx_state {
-    uint64_t skip_pn;       /* the next number to leave out (RFC 9000 §21.4) */
-    uint64_t ack_sequence;  /* of the newest ACK_FREQUENCY sent */
-    uint32_t probes;        /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
-    uint8_t ack_packets;    /* packets per ACK that it asked for; 0 = none was sent */
-    uint8_t ack_only_run;   /* packets without anything to acknowledge, in a row; saturates */
-    bool ack_frequency_due; /* it is to be (re)sent */
-    bool ping;              /* a PING is wanted */
-    bool cwnd_limited;      /* the last fill stopped at cwnd */
-    bool pacing_limited;    /* the last fill stopped at the pacer */
-    bool update_keys;       /* the application asked for new keys */
-    bool ect;               /* what is being filled leaves with ECT(0) */
-    bool mark_next;         /* since the last PTO: the next batch bears marks, if any does */
-    skua_time pace_at;      /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
-    skua_time hold_until;   /* a packet could not be noted as sent, or must wait for the client's
-                               answer: when to try again; SKUA_NEVER */
+    uint64_t skip_pn;      /* the next number to leave out (RFC 9000 §21.4) */
+    uint64_t ack_sequence; /* of the newest ACK_FREQUENCY sent */
+    uint8_t probes;        /* packets that may leave in spite of cwnd: PTO (RFC 9002 §6.2.4) */
+    uint8_t ack_packets;   /* packets per ACK that it asked for; 0 = none was sent */
+    uint8_t ack_only_run;  /* packets without anything to acknowledge, in a row; saturates */
+    bool ack_frequency_due : 1; /* it is to be (re)sent */
+    bool ping : 1;              /* a PING is wanted */
+    bool cwnd_limited : 1;      /* the last fill stopped at cwnd */
+    bool pacing_limited : 1;    /* the last fill stopped at the pacer */
+    bool update_keys : 1;       /* the application asked for new keys */
+    bool ect : 1;               /* what is being filled leaves with ECT(0) */
+    bool mark_next : 1;         /* since the last PTO: the next batch bears marks, if any does */
+    skua_time pace_at;    /* when the pacer lets more leave; SKUA_NEVER = it does not hold back */
+    skua_time hold_until; /* a packet could not be noted as sent, or must wait for the client's
+                             answer: when to try again; SKUA_NEVER */
 };
 
 /* The last packet of a connection, between its end and the record in the TIME_WAIT table. */
@@ -108,25 +108,25 @@ struct skua_farewell {
 };
 
 struct skua_close_state {
-    bool shutdown;                  /* our FIN was asked for */
-    bool fin_due;                   /* FIN is to be (re)sent */
-    bool fin_sent;                  /* FIN left at least once */
-    bool fin_acked;                 /* FIN_ACK received */
-    bool fin_ack_due;               /* FIN_ACK is to be (re)sent */
-    bool peer_fin;                  /* the peer's FIN frame received */
-    bool peer_complete;             /* ... and everything that it counts */
-    bool released;                  /* the application called close */
-    bool rst_due;                   /* a RST is the next and last thing to send; before there are
-                                       keys, what takes the SYN back */
-    bool ended;                     /* nothing more is received; CLOSED is to be reported */
-    bool over;                      /* nothing more is sent either; keys are wiped */
-    bool lost_memory;               /* borrowed bytes could not be kept: ends with INTERNAL */
-    bool reported;                  /* CLOSED was polled */
-    bool remote, application;       /* who ended it, in which code space */
-    uint16_t reason_len;            /* bytes of `reason` */
-    uint32_t fin_repeats;           /* for the backoff */
-    enum skua_err error;            /* why it ended */
-    struct skua_farewell *farewell; /* what the record will repeat; NULL = nothing */
+    bool fin_due;                     /* FIN is to be (re)sent */
+    bool fin_ack_due;                 /* FIN_ACK is to be (re)sent */
+    bool shutdown : 1;                /* our FIN was asked for */
+    bool fin_sent : 1;                /* FIN left at least once */
+    bool fin_acked : 1;               /* FIN_ACK received */
+    bool peer_fin : 1;                /* the peer's FIN frame received */
+    bool peer_complete : 1;           /* ... and everything that it counts */
+    bool released : 1;                /* the application called close */
+    bool rst_due : 1;                 /* a RST is the next and last thing to send; before there are
+                                         keys, what takes the SYN back */
+    bool ended : 1;                   /* nothing more is received; CLOSED is to be reported */
+    bool over : 1;                    /* nothing more is sent either; keys are wiped */
+    bool lost_memory : 1;             /* borrowed bytes could not be kept: ends with INTERNAL */
+    bool reported : 1;                /* CLOSED was polled */
+    bool remote : 1, application : 1; /* who ended it, in which code space */
+    uint16_t reason_len;              /* bytes of `reason` */
+    uint32_t fin_repeats;             /* for the backoff */
+    enum skua_err error;              /* why it ended */
+    struct skua_farewell *farewell;   /* what the record will repeat; NULL = nothing */
     union {
         struct {                  /* until `ended` */
             uint64_t peer_fin_pn; /* lowest packet number that carried the peer's FIN */

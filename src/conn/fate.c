@@ -256,10 +256,10 @@ enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack
 
 /* RFC 9002 §6.2.4: a probe repeats what has waited longest, so that the tail of a transfer needs
  * one PTO and not two. */
-static void queue_probes(struct skua_connection *c, uint32_t probes)
+static void queue_probes(struct skua_connection *c, uint8_t probes)
 {
     uint64_t cursor = 0;
-    for (uint32_t i = 0; i < probes; i++) {
+    for (uint8_t i = 0; i < probes; i++) {
         struct skua_record records[SKUA_RECORDS_PER_PACKET];
         size_t n =
             skua_recovery_probe_records(&c->recovery, &cursor, records, SKUA_RECORDS_PER_PACKET);

@@ -356,7 +356,9 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
         first = first == 0 ? len : first;
         tx->len += len;
         budget = budget > len ? budget - len : 0;
-        c->tx.probes -= c->tx.probes > 0 ? 1 : 0;
+        if (c->tx.probes > 0) {
+            c->tx.probes--;
+        }
         if (len < size) {
             break;
         }

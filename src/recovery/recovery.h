@@ -93,7 +93,7 @@ struct skua_ack_result {
 struct skua_timeout_result {
     bool loss_timer; /* packets were declared lost by time */
     bool pto;        /* send probes, whatever the congestion window says */
-    uint32_t probes; /* how many */
+    uint8_t probes;  /* how many */
     struct skua_loss_result loss;
 };
 

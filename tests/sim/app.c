@@ -564,6 +564,15 @@ static bool refused_for_room(const struct sim_conn *c, const struct skua_event *
     return c->may_overflow && c->client && c->peer == NULL && (told || silence);
 }
 
+/* Was `c` perhaps unable to learn from `p`, who has ended, that its FIN arrived? */
+static bool is_unheard(const struct sim_conn *c, const struct sim_conn *p)
+{
+    skua_time late = p->finished_at + 5 * SKUA_SEC;
+    return sim_link_between(p->host, c->host)->spoilt_at >= late ||
+           sim_link_between(c->host, p->host)->spoilt_at >= late ||
+           p->host->nat.dropped_at >= p->finished_at;
+}
+
 /* Is this end what the two sides' doings allow? */
 static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
 {
@@ -614,13 +623,10 @@ static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
         return e->error == SKUA_OK || silence ||
                (e->error == SKUA_ECONNRESET && e->remote && !e->application);
     }
-    /* Where the last packet of a peer that went through TIME_WAIT is lost, and its repeats for
-     * seconds, nobody says that our FIN has arrived (it has). Behind a NAT that forgets he cannot
-     * be asked either, since he speaks no more of himself. */
-    return e->error == SKUA_OK ||
-           (silence && p != NULL && p->finished &&
-            (sim_link_between(p->host, c->host)->spoilt_at >= p->finished_at + 5 * SKUA_SEC ||
-             p->host->nat.dropped_at >= p->finished_at));
+    /* Where the last packet of a peer that went through TIME_WAIT is lost, and for seconds its
+     * repeats or what asks for them, nobody says that our FIN has arrived (it has). Behind a NAT
+     * that forgets he cannot be asked either, since he speaks no more of himself. */
+    return e->error == SKUA_OK || (silence && p != NULL && p->finished && is_unheard(c, p));
 }
 
 static void on_closed(struct sim_conn *c, const struct skua_event *e)

@@ -409,11 +409,14 @@ void case_nat_forgets_while_closing(const char *name)
     }
 }
 
-/* The same where the client moves on purpose. */
+/* The same where the client moves on purpose, also when nothing has come for a while: the server
+ * may be in TIME_WAIT then. */
 void case_move_while_closing(const char *name)
 {
     for (unsigned at = 0; at < 200; at += 5) {
-        for (int server_first = 0; server_first < 2; server_first++) {
+        for (int variant = 0; variant < 4; variant++) {
+            bool server_first = (variant & 1) != 0;
+            bool lossy = (variant & 2) != 0;
             struct pair p;
             pair_init(&p, name, &ordinary);
             pair_establish(&p);
@@ -425,6 +428,9 @@ void case_move_while_closing(const char *name)
             second->closes = true;
             side_close(first);
             pair_run(&p, MS(at));
+            p.server.dark = lossy;
+            pair_run(&p, MS(lossy ? 80 : 0));
+            p.server.dark = false;
             const struct skua_path path = sim_path(p.client.host, 1, p.server.host);
             (void)skua_conn_migrate(p.client.host->ep, p.client.conn, &path);
             side_kick(&p.client);

@@ -113,22 +113,173 @@ static void no_memory_for_an_answer(void **state)
     pair_close(&p);
 }
 
-/* The same packet from `ports` addresses in turn, as one who holds the keys can send it. */
+/* A packet of `from` with these frames, `len` bytes long, or as short as one may be that asks for
+ * an ACK. */
+struct packet {
+    uint8_t bytes[SKUA_LIMIT_UDP_MIN];
+    size_t len;
+};
+
+static void seal(struct pair *p, int from, const struct frames *f, size_t len, struct packet *out)
+{
+    struct skua_connection *c = pair_conn(p, from);
+    struct skua_fill fill;
+    assert_true(skua_tx_begin(c, &fill, out->bytes, len));
+    skua_writer_copy(&fill.w, f->bytes, skua_writer_len(&f->w));
+    skua_writer_zero(&fill.w, skua_writer_left(&fill.w));
+    out->len = skua_tx_seal(c, &fill, out->bytes, 0, p->now);
+}
+
+/* Hands a copy of a packet to `to`, as if it came along `path`; nothing leaves yet. */
+static void hand(struct pair *p, int to, const struct skua_path *path, const struct packet *packet)
+{
+    struct packet copy = *packet;
+    struct skua_rx rx = {.path = *path, .data = copy.bytes, .len = copy.len};
+    skua_endpoint_recv(p->host[to].ep, &rx, 1, p->now);
+    skua_endpoint_settle(p->host[to].ep);
+}
+
+/* The client's path, as the server sees it, but for port and last byte of the address. */
+static struct skua_path another(struct pair *p, uint16_t port, uint8_t address)
+{
+    struct skua_path path = pair_conn(p, SERVER)->path;
+    path.remote.port = port;
+    path.remote.ip[3] = (uint8_t)(path.remote.ip[3] + address);
+    return path;
+}
+
+static void put_ping(struct frames *f)
+{
+    begin(f);
+    skua_writer_u8(&f->w, SKUA_FRAME_PING);
+}
+
+/* A packet each from `ports` addresses in turn. */
 static void from_ports(struct pair *p, const uint16_t *ports, size_t count)
 {
-    static const uint8_t ping[] = {SKUA_FRAME_PING};
-    struct skua_connection *c = pair_conn(p, CLIENT);
+    struct frames f;
+    put_ping(&f);
     for (size_t i = 0; i < count; i++) {
-        uint8_t packet[SKUA_LIMIT_UDP_MIN];
-        struct skua_fill fill;
-        assert_true(skua_tx_begin(c, &fill, packet, sizeof packet));
-        skua_writer_copy(&fill.w, ping, sizeof ping);
-        size_t len = skua_tx_seal(c, &fill, packet, 0, p->now);
-        struct skua_rx rx = {.path = pair_conn(p, SERVER)->path, .data = packet, .len = len};
-        rx.path.remote.port = ports[i];
-        skua_endpoint_recv(p->host[SERVER].ep, &rx, 1, p->now);
-        skua_endpoint_settle(p->host[SERVER].ep);
+        struct packet packet;
+        const struct skua_path path = another(p, ports[i], 0);
+        seal(p, CLIENT, &f, SKUA_LIMIT_UDP_MIN, &packet);
+        hand(p, SERVER, &path, &packet);
     }
+}
+
+/* A packet that others have overtaken, and one that only asks, show no move. */
+static void what_shows_no_move(void **state)
+{
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        struct pair p;
+        struct frames f;
+        struct packet first, second;
+        open_pair(&p);
+        const struct skua_path elsewhere = another(&p, 20000, 0);
+        if (old) {
+            put_ping(&f);
+        } else {
+            begin(&f);
+            put_path(&f, SKUA_FRAME_PATH_CHALLENGE, 1);
+        }
+        seal(&p, CLIENT, &f, SKUA_LIMIT_UDP_MIN, &first);
+        if (old) {
+            seal(&p, CLIENT, &f, SKUA_LIMIT_UDP_MIN, &second);
+            hand(&p, SERVER, &pair_conn(&p, SERVER)->path, &second);
+        }
+        hand(&p, SERVER, &elsewhere, &first);
+        struct skua_migration *m = pair_conn(&p, SERVER)->migration;
+        assert_true(m != NULL && m->probing && !m->wanted);
+        pair_send(&p, SERVER);
+        begin(&f);
+        put_path(&f, SKUA_FRAME_PATH_RESPONSE, m->probe.sent[0].data);
+        seal(&p, CLIENT, &f, SKUA_LIMIT_UDP_MIN, &first);
+        hand(&p, SERVER, &elsewhere, &first);
+        assert_true(m->works);
+        assert_int_equal(pair_conn(&p, SERVER)->count.path_changes, 0);
+        /* A packet with more in it does. */
+        put_ping(&f);
+        seal(&p, CLIENT, &f, SKUA_LIMIT_UDP_MIN, &first);
+        hand(&p, SERVER, &elsewhere, &first);
+        assert_int_equal(pair_conn(&p, SERVER)->count.path_changes, 1);
+        pair_run(&p, SKUA_SEC);
+        pair_close(&p);
+    }
+}
+
+/* Small packets allow small challenges only. Behind another port they are enough; at another
+ * address, which may be another network, a large one must pass before the server moves. */
+static void small_packets(void **state)
+{
+    (void)state;
+    for (uint8_t address = 0; address < 2; address++) {
+        struct pair p;
+        struct frames f;
+        struct packet packet;
+        open_pair(&p);
+        struct skua_connection *c = pair_conn(&p, SERVER);
+        const struct skua_path elsewhere = another(&p, 20000, address);
+        c->cc.cwnd = 54321;
+        c->pmtud.mtu = 1400;
+        (void)sent_by(&p, SERVER);
+        put_ping(&f);
+        seal(&p, CLIENT, &f, SKUA_ELICITING_MIN, &packet);
+        hand(&p, SERVER, &elsewhere, &packet);
+        pair_send(&p, SERVER);
+        const struct skua_probe *probe = &c->migration->probe;
+        assert_int_equal(probe->in, SKUA_ELICITING_MIN);
+        assert_int_equal(probe->out, 3 * SKUA_ELICITING_MIN);
+        assert_int_equal(probe->count, 1);
+        begin(&f);
+        put_path(&f, SKUA_FRAME_PATH_RESPONSE, probe->sent[0].data);
+        seal(&p, CLIENT, &f, SKUA_ELICITING_MIN, &packet);
+        hand(&p, SERVER, &elsewhere, &packet);
+        assert_int_equal(c->count.path_changes, address == 0);
+        if (address != 0) {
+            pair_send(&p, SERVER);
+            assert_int_equal(probe->count, 2);
+            begin(&f);
+            put_path(&f, SKUA_FRAME_PATH_RESPONSE, probe->sent[1].data);
+            seal(&p, CLIENT, &f, SKUA_ELICITING_MIN, &packet);
+            hand(&p, SERVER, &elsewhere, &packet);
+        }
+        assert_int_equal(c->count.path_changes, 1);
+        assert_true(skua_path_equal(&c->path, &elsewhere));
+        assert_true((c->cc.cwnd == 54321) == (address == 0));
+        assert_int_equal(c->pmtud.mtu, address == 0 ? 1400 : 1200);
+        pair_run(&p, SKUA_SEC);
+        pair_close(&p);
+    }
+}
+
+/* The server does not move: its packets from another address are as good as none. */
+static void a_server_elsewhere(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct frames f;
+    struct packet packet;
+    struct skua_endpoint_stats before, after;
+    open_pair(&p);
+    struct skua_connection *c = pair_conn(&p, CLIENT);
+    const struct skua_path path = c->path;
+    struct skua_path elsewhere = path;
+    elsewhere.remote.port++;
+    uint64_t received = c->count.packets_received;
+    put_ping(&f);
+    seal(&p, SERVER, &f, SKUA_LIMIT_UDP_MIN, &packet);
+    skua_endpoint_stats(p.host[CLIENT].ep, &before);
+    hand(&p, CLIENT, &elsewhere, &packet);
+    skua_endpoint_stats(p.host[CLIENT].ep, &after);
+    unsigned verdict = SKUA_VERDICT_OTHER_ADDRESS;
+    assert_int_equal(after.verdicts[verdict], before.verdicts[verdict] + 1);
+    assert_int_equal(c->count.packets_received, received);
+    hand(&p, CLIENT, &path, &packet); /* it is good where it comes from the server */
+    assert_int_equal(c->count.packets_received, received + 1);
+    assert_true(skua_path_equal(&c->path, &path) && c->migration == NULL);
+    pair_run(&p, SKUA_SEC);
+    pair_close(&p);
 }
 
 /* A client whose port changes with each packet is followed at a pace, and one path at a time. */
@@ -217,6 +368,9 @@ int main(void)
         cmocka_unit_test(a_flood_of_challenges),
         cmocka_unit_test(answers_out_of_the_blue),
         cmocka_unit_test(no_memory_for_an_answer),
+        cmocka_unit_test(what_shows_no_move),
+        cmocka_unit_test(small_packets),
+        cmocka_unit_test(a_server_elsewhere),
         cmocka_unit_test(a_new_port_with_each_packet),
         cmocka_unit_test(reflectors),
         cmocka_unit_test(refused_by_the_kernel),
