@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
 """Breaks the library one line at a time and demands that a test notices.
 
-    tests/mutants/run.py [--list] [--only NAME[,NAME...]] [--check] [--jobs N] [--build DIR]
+    tests/mutants/run.py [--list] [--only NAME[,NAME...]] [--check] [--fresh] [--json FILE]
+                         [--jobs N] [--build DIR]
 
 mutants.txt beside this file lists the mutants: what is broken, where, and the tests (ctest's names)
-that may notice, the likeliest first. Each is made in a copy of the tree under build/mutants, built,
-and given to its tests until one fails: then it is killed. A mutant that no test kills is a bug of
-the tests, and the exit status is 1. A text to be replaced must stand in its file exactly once, so
-that a mutant that no longer fits the code is an error and not a silent pass; --check looks at
-nothing else, takes no time and is a test itself (mutants.fit).
+that may notice, the likeliest first. Each is made in a copy of the tree under build/mutants, built
+(only what the test at hand needs), and given to its tests until one fails: then it is killed. A
+mutant that no test kills is a bug of the tests, and the exit status is 1. A text to be replaced
+must stand in its file exactly once, so that a mutant that no longer fits the code is an error and
+not a silent pass; --check looks at nothing else, takes no time and is a test itself (mutants.fit).
 
-At first all tests named must pass on the unbroken tree."""
+At first all tests named must pass on the unbroken tree. A kill is remembered in results.json in the
+build's directory as long as neither the mutant nor the file that it breaks changes, so that a run
+can be interrupted and taken up again; --fresh forgets. Survivors are tried again each time."""
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -97,14 +102,13 @@ def configure(tree, build):
 
 
 def programs(build):
-    """Each test's name with the build's target for its program."""
-    out = subprocess.run(["ctest", "--show-only=json-v1"], cwd=build, check=True,
-                         capture_output=True)
+    """Each test's name with the build's target for its program: ctest itself names no program that
+    has not been built yet."""
     found = {}
-    for test in json.loads(out.stdout)["tests"]:
-        command = pathlib.Path(test.get("command", [""])[0])
-        if command.is_relative_to(build):
-            found[test["name"]] = str(command.relative_to(build))
+    for listing in build.rglob("CTestTestfile.cmake"):
+        for name, command in re.findall(r'^add_test\(\[=\[(.*?)\]=\] "(.*?)"', listing.read_text(), re.M):
+            if pathlib.Path(command).is_relative_to(build):
+                found[name] = str(pathlib.Path(command).relative_to(build))
     return found
 
 
@@ -137,21 +141,104 @@ def hunt(m, tree, build, targets, jobs):
         path.write_text(whole)
 
 
+class Results:
+    """The kills so far: name, a digest of the mutant and its file, killer and seconds."""
+
+    def __init__(self, path, fresh):
+        self.path = path
+        self.kills = json.loads(path.read_text()) if path.is_file() and not fresh else {}
+
+    @staticmethod
+    def digest(m):
+        return hashlib.sha256("\0".join([m.old, m.new, apply(m, ROOT)]).encode()).hexdigest()
+
+    def find(self, m):
+        kill = self.kills.get(m.name)
+        return kill if kill and kill["digest"] == self.digest(m) else None
+
+    def add(self, m, killer, seconds):
+        self.kills.pop(m.name, None)
+        if killer:
+            self.kills[m.name] = {"digest": self.digest(m), "killer": killer, "seconds": seconds}
+        self.path.write_text(json.dumps(self.kills, indent=1))
+
+
+def prepare(tree, build, tests, jobs):
+    """The unbroken tree, built as far as `tests` need it; each must pass. Returns their programs."""
+    copy_tree(tree)
+    configure(tree, build)
+    targets = programs(build)
+    missing = [t for t in tests if t not in targets]
+    if missing:
+        fail(f"no such test: {', '.join(missing)}")
+    print(f"building what {len(tests)} tests need", flush=True)
+    built, said = make(build, sorted({targets[t] for t in tests}), jobs)
+    if not built:
+        fail(f"the unbroken tree does not build:\n{said}")
+    print("running them on the unbroken tree", flush=True)
+    bad = [t for t in tests if not passes(build, t)]
+    if bad:
+        fail(f"fails without any mutant: {', '.join(bad)}")
+    return targets
+
+
+def report(mutants, killers, path):
+    """The table; as JSON too where that is asked for."""
+    print("\nmutant                       killed by")
+    for m in mutants:
+        print(f"{m.name:28} {killers[m.name] or 'SURVIVED: ' + m.text}")
+    if path:
+        rows = [{"mutant": m.name, "file": m.file, "text": m.text, "killer": killers[m.name]}
+                for m in mutants]
+        path.write_text(json.dumps(rows, indent=1) + "\n")
+    survivors = sum(not killers[m.name] for m in mutants)
+    print(f"{len(mutants) - survivors} killed, {survivors} survived")
+    return 1 if survivors else 0
+
+
+def select(only):
+    mutants = parse(HERE / "mutants.txt")
+    if only:
+        wanted = only.split(",")
+        unknown = set(wanted) - {m.name for m in mutants}
+        if unknown:
+            fail(f"unknown: {', '.join(sorted(unknown))}")
+        mutants = [m for m in mutants if m.name in wanted]
+    return mutants
+
+
+def run(mutants, options):
+    build = options.build.resolve()
+    build.mkdir(parents=True, exist_ok=True)
+    results = Results(build / "results.json", options.fresh)
+    killers = {m.name: kill["killer"] for m in mutants if (kill := results.find(m))}
+    left = [m for m in mutants if m.name not in killers]
+    if killers:
+        print(f"{len(killers)} killed before", flush=True)
+    if left:
+        tests = list(dict.fromkeys(t for m in left for t in m.tests))
+        targets = prepare(build / "tree", build / "build", tests, options.jobs)
+    for number, m in enumerate(left, 1):
+        begun = time.monotonic()
+        killers[m.name] = hunt(m, build / "tree", build / "build", targets, options.jobs)
+        seconds = round(time.monotonic() - begun)
+        results.add(m, killers[m.name], seconds)
+        verdict = f"killed by {killers[m.name]}" if killers[m.name] else "SURVIVED"
+        print(f"{number:3}/{len(left)} {m.name:28} {verdict:58} {seconds:4} s", flush=True)
+    return report(mutants, killers, options.json)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--list", action="store_true", help="print the mutants")
     parser.add_argument("--check", action="store_true", help="only see that each fits the code")
     parser.add_argument("--only", default="", help="names, with commas")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--fresh", action="store_true", help="forget the kills of earlier runs")
+    parser.add_argument("--json", type=pathlib.Path, help="write the table into this file, too")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="of the compiler")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "mutants")
     options = parser.parse_args()
-    mutants = parse(HERE / "mutants.txt")
-    if options.only:
-        wanted = options.only.split(",")
-        unknown = set(wanted) - {m.name for m in mutants}
-        if unknown:
-            fail(f"unknown: {', '.join(sorted(unknown))}")
-        mutants = [m for m in mutants if m.name in wanted]
+    mutants = select(options.only)
     if options.list:
         for m in mutants:
             print(f"{m.name:28} {m.text}")
@@ -161,35 +248,7 @@ def main():
     if options.check:
         print(f"{len(mutants)} mutants fit the code")
         return 0
-
-    tree, build = options.build.resolve() / "tree", options.build.resolve() / "build"
-    copy_tree(tree)
-    configure(tree, build)
-    tests = list(dict.fromkeys(t for m in mutants for t in m.tests))
-    targets = programs(build)
-    if not targets.keys() >= set(tests):  # ctest names no program that has not been built
-        make(build, ["all"], options.jobs)
-        targets = programs(build)
-    missing = [t for t in tests if t not in targets]
-    if missing:
-        fail(f"no such test: {', '.join(missing)}")
-    built, said = make(build, sorted({targets[t] for t in tests}), options.jobs)
-    if not built:
-        fail(f"the unbroken tree does not build:\n{said}")
-    bad = [t for t in tests if not passes(build, t)]
-    if bad:
-        fail(f"fails without any mutant: {', '.join(bad)}")
-
-    survivors = []
-    for m in mutants:
-        begun = time.monotonic()
-        killer = hunt(m, tree, build, targets, options.jobs)
-        verdict = f"killed by {killer}" if killer else "SURVIVED"
-        print(f"{m.name:28} {verdict:42} {time.monotonic() - begun:5.0f} s", flush=True)
-        if not killer:
-            survivors.append(m.name)
-    print(f"{len(mutants) - len(survivors)} passed, {len(survivors)} failed")
-    return 1 if survivors else 0
+    return run(mutants, options)
 
 
 if __name__ == "__main__":
