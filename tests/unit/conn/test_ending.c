@@ -104,6 +104,27 @@ static void a_lost_fin_ack_before_last_ack_is_made_good(void **state)
     pair_close(&p);
 }
 
+/* A FIN that comes again says that the FIN_ACK was lost: there is another one, whatever the sender
+ * of the first thinks of its packet. */
+static void a_fin_again_is_answered_again(void **state)
+{
+    (void)state;
+    static const uint8_t fin[] = {0x40, 0x40, 0, 0, 0};
+    struct pair p;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    assert_int_equal(skua_conn_shutdown(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    pair_run(&p, 10 * p.delay);
+    const struct skua_connection *c = pair_conn(&p, SERVER);
+    assert_int_equal(c->state, SKUA_STATE_CLOSE_WAIT);
+    assert_false(c->close.fin_ack_due);
+    pair_forge(&p, CLIENT, fin, sizeof fin);
+    assert_true(c->close.fin_ack_due);
+    pair_send(&p, SERVER);
+    assert_false(c->close.fin_ack_due);
+    pair_close(&p);
+}
+
 static void close_while_connecting_is_closed(void **state)
 {
     (void)state;
@@ -180,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_reset_before_accept_is_told),
         cmocka_unit_test(many_resets_leave_room_in_the_accept_queue),
         cmocka_unit_test(a_lost_fin_ack_before_last_ack_is_made_good),
+        cmocka_unit_test(a_fin_again_is_answered_again),
         cmocka_unit_test(close_while_connecting_is_closed),
         cmocka_unit_test(closed_waits_for_unread_bytes),
         cmocka_unit_test(bytes_before_a_violation_are_settled),
