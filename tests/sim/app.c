@@ -355,14 +355,14 @@ static void on_escape(void *arg)
     sim_at(w, w->now + 200 * SKUA_MSEC, on_escape, c);
 }
 
-/* The network of the socket in use is gone. One of them stays. */
+/* The network of the socket in use is gone, until all heals. One of them stays. */
 static void on_loss(void *arg)
 {
     struct sim_conn *c = arg;
     struct sim_world *w = c->app->world;
     struct skua_path path;
-    if (!c->over && c->established && skua_conn_path(c->host->ep, c->handle, &path) == SKUA_OK &&
-        c->host->mute == 0) {
+    if (!c->over && c->established && w->now < c->app->heal_at && c->host->mute == 0 &&
+        skua_conn_path(c->host->ep, c->handle, &path) == SKUA_OK) {
         w->counts[SIM_COUNT_SOCKET_LOST]++;
         c->host->mute = 1u << path.socket;
         for (struct sim_conn *k = c->app->conns; k != NULL; k = k->next) {

@@ -136,6 +136,7 @@ struct sim_conn {
 
 struct sim_app {
     struct sim_world *world;
+    skua_time heal_at; /* no socket is lost from then on */
     struct sim_conn *conns;
     struct sim_stream *work[SIM_HOSTS_MAX];
     struct sim_conn *checks[SIM_HOSTS_MAX];

@@ -489,6 +489,7 @@ static void draw(struct scenario *s, enum sim_class class)
         sim_world_connect(w, s->server, &w->host[i], &s->link);
     }
     s->app = sim_app_new(w);
+    s->app->heal_at = s->heal_at;
     for (size_t i = 0; i < sizeof s->secret; i++) {
         s->secret[i] = (uint8_t)sim_rng_next(rng);
     }
