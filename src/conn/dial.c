@@ -165,6 +165,7 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
             bool ok = prepare(c, false);
             SKUA_ASSERT(ok); /* XX asks less of its config than IK, which was fine */
         }
+        skua_initiator_repeat(&dial->initiator);
         dial->retried = false; /* a repeat is due now, whatever a RETRY had asked for */
         dial->due = true;
         skua_conn_mark(c, SKUA_MARK_SEND);
@@ -180,7 +181,7 @@ static void on_accepted(struct skua_connection *c, const struct skua_handshake_r
     skua_conn_derive(c, result, false);
     skua_conn_install(c, result);
     /* RFC 6298 §3: no sample from what was repeated; a RETRY gave one before. */
-    if (c->dial->sent == 1 && !c->dial->doubtful && c->dial->initiator.retries == 0) {
+    if (c->dial->sent == 1 && !c->dial->doubtful && !c->dial->initiator.retried) {
         skua_conn_first_rtt(c, skua_time_sub(now, c->dial->first_sent));
     }
     skua_conn_transition(c, SKUA_ON_SYN_ACK, now);
@@ -231,7 +232,7 @@ static enum skua_verdict recv_retry(struct skua_connection *c, const struct skua
     if (verdict != SKUA_VERDICT_OK) {
         return verdict;
     }
-    bool first = dial->sent == 1 && dial->initiator.retries == 0 && !dial->doubtful;
+    bool first = dial->sent == 1 && !dial->initiator.retried && !dial->doubtful;
     verdict = skua_initiator_on_retry(&dial->initiator, a->data, a->head, &retry);
     if (verdict == SKUA_VERDICT_OK) {
         if (first) {

@@ -241,6 +241,11 @@ static void parse_own(const struct skua_initiator *initiator, struct skua_head *
     SKUA_ASSERT(parsed == SKUA_VERDICT_OK);
 }
 
+void skua_initiator_repeat(struct skua_initiator *initiator)
+{
+    initiator->retries = 0;
+}
+
 void skua_initiator_write_cancel(const struct skua_initiator *initiator, struct skua_writer *w)
 {
     struct skua_head head;
@@ -281,6 +286,7 @@ enum skua_verdict skua_initiator_on_retry(struct skua_initiator *initiator, cons
         return SKUA_VERDICT_BAD_RETRY;
     }
     initiator->retry_open = false;
+    initiator->retried = true;
     initiator->retries++;
     initiator->token_len = retry->token_len;
     memcpy(initiator->token, retry->token, retry->token_len);

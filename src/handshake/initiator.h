@@ -45,8 +45,8 @@ struct skua_initiator_config {
 enum {
     SKUA_SYN_LEN = SKUA_LIMIT_UDP_MIN, /* bytes of a SYN without token */
     SKUA_SYN_CAP = SKUA_SYN_LEN + SKUA_LIMIT_TOKEN_MAX,
-    /* RETRYs taken in one attempt: a server's second would be one too many, but its clock or key
-     * may just have changed. */
+    /* RETRYs taken for a SYN and each of its repeats: a second would be one too many, but the
+     * server's clock or key, or the own address behind a NAT, may just have changed. */
     SKUA_RETRIES_MAX = 3,
     /* Noise message 3 of XX: sealed static key and sealed parameters. */
     SKUA_MESSAGE_3_MAX = 32 + 16 + SKUA_LIMIT_PARAMS_MAX + 16
@@ -70,7 +70,8 @@ struct skua_initiator {
     bool seen;                             /* a SYN_ACK with another key has come */
     bool done;                             /* a SYN_ACK has been accepted */
     bool retry_open;                       /* a SYN has left since the last RETRY was taken */
-    uint8_t retries;                       /* RETRYs taken */
+    bool retried;                          /* a RETRY was taken */
+    uint8_t retries;                       /* RETRYs taken since the last repeat */
     uint16_t token_len;                    /* bytes of `token`; 0 = none */
     uint8_t token[SKUA_LIMIT_TOKEN_MAX];   /* of the last RETRY: goes into the SYN */
     uint8_t syn[SKUA_SYN_LEN];             /* the packet, without token */
@@ -90,6 +91,9 @@ enum skua_pattern skua_initiator_pattern(const struct skua_initiator *initiator)
 /* Writes the SYN, at most SKUA_SYN_CAP bytes, for sending: a RETRY may answer it. */
 void skua_initiator_write_syn(struct skua_initiator *initiator, struct skua_writer *w);
 
+/* The SYN is to be repeated since nothing came of it: RETRYs are taken once more. */
+void skua_initiator_repeat(struct skua_initiator *initiator);
+
 /* Writes the packet that takes the SYN back. */
 void skua_initiator_write_cancel(const struct skua_initiator *initiator, struct skua_writer *w);
 
@@ -107,7 +111,7 @@ enum skua_verdict skua_initiator_on_syn_ack(struct skua_initiator *initiator,
 
 /* Takes a RETRY: OK (the SYN now holds its token, and is to be sent again at once) or BAD_RETRY.
  * `data` is the datagram. One is taken for each SYN sent, none with the token that the SYN holds
- * already, and SKUA_RETRIES_MAX in all. Only in SYN_SENT. */
+ * already, and SKUA_RETRIES_MAX between two repeats. Only in SYN_SENT. */
 enum skua_verdict skua_initiator_on_retry(struct skua_initiator *initiator, const uint8_t *data,
                                           const struct skua_head *head,
                                           const struct skua_retry *retry);

@@ -126,3 +126,24 @@ void case_one_network_cannot_have_all(const char *name)
     SIM_CHECK(p.w, stats.verdicts[SKUA_VERDICT_SYN_PREFIX] >= 19500);
     say_goodbye(&p);
 }
+
+/* A NAT forgets the client after each of its first tokens has held, before the SYN_ACK is there. So
+ * every repeat comes from another address and must prove that one: the first that finds peace gets
+ * in. */
+void case_nat_forgets_between_retries(const char *name)
+{
+    struct pair p;
+    struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+    listen.retry = SKUA_RETRY_ALWAYS;
+    pair_init(&p, name, NULL);
+    sim_host_nat(p.client.host, NULL);
+    pair_listen(&p, &listen);
+    pair_dial(&p, NULL);
+    for (unsigned i = 1; i <= 5; i++) {
+        pair_until(&p, SEC(20), stats_of(&p.server).half_open == i);
+        SIM_CHECK(p.w, p.client.events[SKUA_EVENT_ESTABLISHED] == 0);
+        sim_nat_rebind(&p.client.host->nat, true);
+    }
+    pair_until(&p, SEC(20), p.client.events[SKUA_EVENT_ESTABLISHED] == 1);
+    say_goodbye(&p);
+}

@@ -152,7 +152,7 @@ static void the_same_syn_brings_the_token_back(void **state)
     assert_int_equal(view_retry(&p, packet, retry_len), SKUA_VERDICT_BAD_RETRY);
 }
 
-/* One for each SYN that was sent, three in all; the last one's token counts. */
+/* One for each SYN that was sent, three for each repeat; the last one's token counts. */
 static void retries_are_counted(void **state)
 {
     (void)state;
@@ -175,6 +175,10 @@ static void retries_are_counted(void **state)
     (void)send_syn(&p, sent);
     assert_int_equal(view_retry(&p, two, two_len), SKUA_VERDICT_BAD_RETRY);
     assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN + 15);
+    skua_initiator_repeat(&p.client);
+    assert_int_equal(view_retry(&p, one, one_len), SKUA_VERDICT_BAD_RETRY);
+    assert_int_equal(view_retry(&p, two, two_len), SKUA_VERDICT_OK);
+    assert_int_equal(send_syn(&p, sent), SKUA_SYN_LEN + 7);
 }
 
 static void refuse_belongs_to_one_syn(void **state)
