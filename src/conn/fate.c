@@ -234,7 +234,8 @@ enum skua_code skua_fate_on_ack(struct skua_connection *c, const struct skua_ack
         record_acked(c, &record);
     }
     on_acked(c, &result, now);
-    if (c->ecn.sent > 0 && !c->close.fin_acked) { /* the record of TIME_WAIT counts nothing */
+    /* The record of TIME_WAIT counts nothing; there is none before the peer's FIN was here. */
+    if (c->ecn.sent > 0 && !(c->close.fin_acked && c->close.peer_fin)) {
         on_ecn(c, ack, &result, now);
     }
     on_loss(c, &result.loss, now);

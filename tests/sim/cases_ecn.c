@@ -116,6 +116,30 @@ void case_swallowed(const char *name)
     pair_conclude(&p);
 }
 
+/* FIN_WAIT_2: the own direction is closed, and what gives the peer credit still bears marks. */
+void case_swallowed_when_half_closed(const char *name)
+{
+    const struct sim_link_config link = {.delay = 10 * SKUA_MSEC, .rate = 50000000, .mtu = 1472};
+    struct pair p;
+    pair_init(&p, name, &link);
+    pair_establish(&p);
+    side_write(&p.client, 1000);
+    pair_until(&p, SEC(1), p.server.received == 1000);
+    side_write(&p.server, 20000000);
+    side_finish(&p.server);
+    side_shutdown(&p.client);
+    pair_run(&p, SEC(1));
+    SIM_CHECK(p.w, side_state(&p.client) == SKUA_STATE_FIN_WAIT_2);
+    SIM_CHECK(p.w, stats_of(&p.client).ecn_state == SKUA_ECN_STATE_CAPABLE);
+    way(&p, &p.client)->ecn = SIM_ECN_SWALLOWS;
+    pair_until(&p, SEC(20), p.client.eof);
+    struct skua_conn_stats client = stats_of(&p.client);
+    SIM_CHECK(p.w, client.ecn_state == SKUA_ECN_STATE_FAILED && client.ecn_ect0_sent < 100);
+    side_close(&p.server);
+    pair_until(&p, SEC(10), p.client.events[SKUA_EVENT_CLOSED] == 1);
+    pair_end(&p);
+}
+
 /* The route changes, and the new one swallows marks. */
 void case_swallowed_later(const char *name)
 {
