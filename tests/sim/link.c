@@ -132,6 +132,7 @@ void sim_link_heal(struct sim_link *link)
 {
     struct sim_link_config *c = &link->config;
     c->loss = c->burst_enter = c->burst_loss = c->reorder = c->duplicate = c->corrupt = 0;
+    c->ce = 0;
     c->dark_from = c->dark_to = 0;
     c->jitter = 0;
     link->bad = false;

@@ -73,7 +73,8 @@ struct sim_fate {
 void sim_link_offer(struct sim_link *link, const struct sim_datagram *datagram, skua_time now,
                     struct sim_fate *fate, uint64_t *counts);
 
-/* Ends every fault; rate, delay, queue, MTU and what becomes of marks stay. */
+/* Ends every fault, CE at random among them; rate, delay, queue, MTU and what else becomes of marks
+ * stay. */
 void sim_link_heal(struct sim_link *link);
 
 #endif
