@@ -224,6 +224,11 @@ void net_corrupt(struct side *from, unsigned kind, unsigned nth)
     order(FAULT_CORRUPT, from, kind, nth, 1, 0, NULL);
 }
 
+void net_mark(struct side *from, unsigned kind, unsigned nth)
+{
+    order(FAULT_MARK, from, kind, nth, 1, 0, NULL);
+}
+
 const struct kept *net_keep(struct side *from, unsigned kind, unsigned nth)
 {
     SKUA_ASSERT(kept_count < KEPT_MAX);
@@ -236,6 +241,11 @@ const struct kept *net_keep(struct side *from, unsigned kind, unsigned nth)
 void net_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram))
 {
     record_watch(watch);
+}
+
+void watch_trace(void (*watch)(struct side *s, const struct skua_trace_event *event))
+{
+    record_watch_trace(watch);
 }
 
 void net_inject(struct side *to, const struct skua_addr *from, const void *bytes, size_t len)

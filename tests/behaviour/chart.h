@@ -31,8 +31,8 @@
  * `<!-- ladder: NAME -->` ... `<!-- end -->` in docs/behaviour.md or docs/protocol.md shows it (the
  * target docs_update writes it, the test docs.behaviour compares). `-v` adds every trace event.
  * Times stand left for the client and right for the server, at both ends of an arrow; X is where a
- * packet was lost, ~ a damaged one, [late] one that a later one overtook, and another word in
- * brackets the receiver's verdict.
+ * packet was lost, ~ a damaged one, [late] one that a later one overtook, [CE] one that a router
+ * marked, and another word in brackets the receiver's verdict.
  *
  * Break the code once and see the test fail. No sleeps, no real time, no sockets. What is missing
  * here, add here; what only one file needs stays in that file. */
@@ -93,6 +93,8 @@ void net_delay(struct side *from, unsigned kind, unsigned nth, skua_time by);
 void net_duplicate(struct side *from, unsigned kind, unsigned nth, skua_time after);
 /* Arrives with a few bits flipped. */
 void net_corrupt(struct side *from, unsigned kind, unsigned nth);
+/* Arrives with the mark of a congested queue (CE). */
+void net_mark(struct side *from, unsigned kind, unsigned nth);
 /* Keeps a copy for net_replay; `len` is 0 until it was sent. Valid until the chart ends. */
 const struct kept *net_keep(struct side *from, unsigned kind, unsigned nth);
 /* A datagram reaches `to` at once, from the other side's address or (`from` not NULL) from there.
@@ -101,6 +103,8 @@ void net_inject(struct side *to, const struct skua_addr *from, const void *bytes
 void net_replay(struct side *to, const struct kept *kept);
 /* Shows every datagram of the chart to `watch` when it leaves, the lost ones too; NULL: no more. */
 void net_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram));
+/* Shows every event that either side traces (base/trace.def) to `watch`; NULL: no more. */
+void watch_trace(void (*watch)(struct side *s, const struct skua_trace_event *event));
 /* The cable of what `from` sends is pulled, and plugged in again. */
 void net_cut(struct side *from);
 void net_mend(struct side *from);

@@ -146,7 +146,8 @@ static void fill_lane(char lane[LANE + 1], const char *text, bool to_the_left, c
     lane[to_the_left ? 3 + len : LANE - 3] = ' ';
 }
 
-/* At the point of the arrow: why it was not taken, or that a later one came first. */
+/* At the point of the arrow: why it was not taken, that a later one came first, or
+ * that it met congestion. */
 static void mark_end(char lane[LANE + 1], const struct packet *p, bool rightward, unsigned copy)
 {
     struct text mark = {.len = 0};
@@ -155,6 +156,8 @@ static void mark_end(char lane[LANE + 1], const struct packet *p, bool rightward
         put(&mark, "[%s]", verdict != NULL ? verdict : "?");
     } else if (p->late && copy == 0) {
         put(&mark, "[late]");
+    } else if (p->marked) {
+        put(&mark, "[CE]");
     }
     size_t len = mark.len < LANE / 2 ? mark.len : LANE / 2;
     memcpy(rightward ? lane + LANE - 2 - len : lane + 2, mark.s, len);

@@ -12,6 +12,7 @@
 #include "base/trace.h"
 #include "base/verdict.h"
 #include "ladder.h"
+#include "path/ecn.h"
 
 enum {
     EVENTS_MAX = 20000, /* what comes later is counted and not kept */
@@ -47,6 +48,7 @@ static struct {
     struct traced traced[2]; /* by index of the host */
     uint64_t half_open;
     void (*watch)(struct side *from, const struct sim_datagram *datagram);
+    void (*watch_trace)(struct side *s, const struct skua_trace_event *event);
 } r;
 
 static struct side *side_of(const struct sim_host *host)
@@ -195,6 +197,9 @@ static void on_trace(void *arg, struct sim_host *host, const struct skua_trace_e
     if (s == NULL) {
         return;
     }
+    if (r.watch_trace != NULL) {
+        r.watch_trace(s, e);
+    }
     struct traced *t = &r.traced[host->index];
     switch ((enum skua_trace_type)e->type) {
     case SKUA_TRACE_FRAME_SENT:
@@ -314,6 +319,9 @@ static void apply(struct fault *f, const struct sim_datagram *d, struct sim_fate
     case FAULT_CORRUPT:
         fate->flips = 3;
         break;
+    case FAULT_MARK:
+        fate->ecn = SKUA_ECN_CE;
+        break;
     case FAULT_KEEP:
         f->kept->len = d->len < sizeof f->kept->bytes ? d->len : sizeof f->kept->bytes;
         memcpy(f->kept->bytes, d->bytes, f->kept->len);
@@ -388,6 +396,7 @@ static void on_sent(void *arg, struct sim_host *host, const struct sim_datagram 
     p.at = e->at;
     p.copies = fate->copies;
     p.damaged = fate->flips > 0;
+    p.marked = fate->ecn == SKUA_ECN_CE;
     for (unsigned i = 0; i < p.copies; i++) {
         p.arrived[i] = fate->at[i] - r.start;
     }
@@ -451,6 +460,11 @@ void record_watch(void (*watch)(struct side *from, const struct sim_datagram *da
     r.watch = watch;
 }
 
+void record_watch_trace(void (*watch)(struct side *s, const struct skua_trace_event *event))
+{
+    r.watch_trace = watch;
+}
+
 void record_forget(void)
 {
     r.count = 0;
@@ -465,6 +479,7 @@ void record_stop(void)
 {
     r.stopped = true;
     r.watch = NULL;
+    r.watch_trace = NULL;
     r.fault_count = 0;
 }
 

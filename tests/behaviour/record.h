@@ -58,6 +58,7 @@ struct packet {
     unsigned copies;     /* that arrive: 0 = lost */
     unsigned verdict[2]; /* why the receiver dropped a copy; SKUA_VERDICT_OK: it did not */
     bool damaged, late;
+    bool marked;           /* with Congestion Experienced, on the way */
     bool injected;         /* by the test, not by `from` */
     struct skua_addr peer; /* family NONE, or: not from or to the other side's first socket */
     unsigned frame_count;
@@ -78,6 +79,7 @@ void record_forget(void);
 /* Nothing that happens from here on is recorded. */
 void record_stop(void);
 void record_watch(void (*watch)(struct side *from, const struct sim_datagram *datagram));
+void record_watch_trace(void (*watch)(struct side *s, const struct skua_trace_event *event));
 
 /* A datagram of the test's own reaches `to`; the first ones of a chart are drawn. */
 void record_injected(struct side *to, const struct skua_addr *from, size_t len);
@@ -89,7 +91,7 @@ void record_draw(FILE *out);
 const struct packet *record_packet(const struct side *s, unsigned kind, unsigned nth);
 unsigned record_count(const struct side *s, unsigned kind);
 
-enum fault_kind { FAULT_DROP, FAULT_DELAY, FAULT_DUPLICATE, FAULT_CORRUPT, FAULT_KEEP };
+enum fault_kind { FAULT_DROP, FAULT_DELAY, FAULT_DUPLICATE, FAULT_CORRUPT, FAULT_MARK, FAULT_KEEP };
 
 /* What is to become of the `first` to the `first + count - 1`th packet of a kind from now on. */
 struct fault {
