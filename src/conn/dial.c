@@ -158,6 +158,7 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
     } else {
         if (c->settings->ik && !dial->fell_back && dial->sent > IK_REPEATS &&
             !skua_early_is_under_way(c)) {
+            skua_early_drop(c); /* a token for the key that does not answer */
             dial->fell_back = true;
             dial->sent = 0; /* a new attempt, with the patience of one */
             dial->doubtful = false;

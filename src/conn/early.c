@@ -154,7 +154,7 @@ void skua_token_due(struct skua_connection *c)
     }
 }
 
-void skua_token_fill(struct skua_connection *c, struct skua_fill *fill, skua_time now)
+void skua_token_fill(struct skua_connection *c, struct skua_fill *fill)
 {
     uint8_t token[SKUA_EARLY_TOKEN_LEN];
     struct skua_frame frame = {.type = SKUA_FRAME_NEW_TOKEN};
@@ -168,7 +168,7 @@ void skua_token_fill(struct skua_connection *c, struct skua_fill *fill, skua_tim
         skua_writer_left(&fill->w) < skua_frame_len(&frame)) {
         return;
     }
-    skua_early_token_write(token, c->env->early, &c->peer_key, &c->env->rng, now);
+    skua_early_token_write(token, c->env->early, &c->peer_key, &c->env->rng, c->env->now);
     skua_frame_write(&fill->w, &frame);
     fill->records[fill->count++] = (struct skua_record){.type = SKUA_FRAME_NEW_TOKEN};
     fill->eliciting = true;

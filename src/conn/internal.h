@@ -166,7 +166,7 @@ bool skua_early_may_send(const struct skua_connection *c);
 skua_time skua_early_deadline(const struct skua_connection *c);
 /* Server: a client that asked for tokens gets a fresh one. */
 void skua_token_due(struct skua_connection *c);
-void skua_token_fill(struct skua_connection *c, struct skua_fill *fill, skua_time now);
+void skua_token_fill(struct skua_connection *c, struct skua_fill *fill);
 enum skua_code skua_token_recv(struct skua_connection *c, const struct skua_frame *frame);
 
 /* --- tx.c */

@@ -227,7 +227,7 @@ static size_t build(struct skua_connection *c, const struct skua_tx *tx, size_t 
     }
     if (allow_data) {
         if (c->token_due) {
-            skua_token_fill(c, &fill, now); /* before a FIN_ACK, which may end all */
+            skua_token_fill(c, &fill); /* before a FIN_ACK, which may end all */
         }
         skua_control_close(c, &fill);
         if (data) {

@@ -156,7 +156,7 @@ void skua_endpoint_on_timeout(struct skua_endpoint *ep, skua_time now)
     skua_syn_queue_on_timeout(&ep->syns, now);
     skua_time_wait_on_timeout(&ep->time_wait, now);
     if (ep->early != NULL) {
-        skua_early_expire(ep->early, now);
+        skua_early_expire(ep->early, ep->env.now);
     }
     skua_outbox_drain(ep, now);
 }

@@ -785,6 +785,105 @@ static void the_server_ends_it_first(void **state)
     }
 }
 
+/* The entry that repeats what was said of early data is not given up for another client's. */
+static void the_answer_is_kept(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct tap t = {.mute = true};
+    struct skua_listen_config listen = giving();
+    listen.syn_backlog = 1;
+    listen.retry = SKUA_RETRY_NEVER;
+    open_early(&p, &listen);
+    struct skua_token token = earn(&p);
+    p.drop = tap;
+    p.user = &t;
+    (void)call(&p, &token, "hello");
+    skua_conn early = p.host[CLIENT].conn;
+    pair_run(&p, 2500 * SKUA_MSEC); /* the server has repeated it of itself */
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, p.delay);
+    assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_SYN_QUEUE_FULL), 1);
+    t.mute = false;
+    pair_run(&p, 2 * SKUA_SEC);
+    struct skua_conn_stats stats;
+    assert_int_equal(skua_conn_stats(p.host[CLIENT].ep, early, &stats), SKUA_OK);
+    assert_int_equal(stats.state, SKUA_STATE_ESTABLISHED);
+    assert_int_equal(p.host[SERVER].ep->early_count, 0);
+    pair_close(&p);
+}
+
+/* A server that claims to have taken what it was not given. */
+static void taken_and_never_given(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_early(&p, NULL);
+    struct skua_token token = earn(&p);
+    (void)call(&p, &token, "hello");
+    pair_run(&p, p.delay);
+    pair_conn(&p, CLIENT)->dial->early->count = 0; /* as if it had sent none */
+    pair_run(&p, 4 * p.delay);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_EPROTO);
+    assert_int_equal(p.host[CLIENT].closed.code, SKUA_CODE_PARAMETER);
+    pair_close(&p);
+}
+
+/* A token serves for its server only: where nothing was written, an IK attempt that nobody answers
+ * is followed by an XX attempt as ever, and the user hears that the key is another. */
+static void an_unused_token_does_not_hide_another_key(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_early(&p, NULL);
+    struct skua_token token = earn(&p);
+    struct skua_conn_config config = asking(&p);
+    config.token = &token;
+    config.server_key = skua_endpoint_key(p.host[CLIENT].ep); /* not who listens there */
+    (void)pair_connect(&p, &config);
+    pair_run(&p, 200 * SKUA_SEC);
+    assert_int_equal(p.host[CLIENT].closed.error, SKUA_EPEERKEY);
+    pair_close(&p);
+}
+
+/* The caller's clock goes ahead and falls back, contrary to what is asked of it: what was taken, or
+ * was too old, is not good again. */
+static void a_clock_that_falls_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct pair p;
+        struct tap t = {.have = false};
+        open_early(&p, NULL);
+        p.drop = tap;
+        p.user = &t;
+        struct skua_token token = earn(&p);
+        struct skua_endpoint *ep = p.host[SERVER].ep;
+        (void)call(&p, &token, "hello");
+        if (i == 1) { /* too old when it comes */
+            skua_endpoint_on_timeout(ep, p.now + 20 * SKUA_SEC);
+        }
+        pair_run(&p, 10 * p.delay);
+        came_through(&p, "hello", i == 0);
+        skua_endpoint_on_timeout(ep, p.now + 300 * SKUA_SEC); /* all is forgotten */
+        assert_int_equal(skua_idmap_count(&ep->early->strikes), 0);
+        uint64_t rejected = verdicts(&p, SERVER, SKUA_VERDICT_SYN_EARLY_REJECTED);
+        inject_from_elsewhere(&p, &t, 7);
+        assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_SYN_EARLY_REJECTED), rejected + 1);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+        pair_close(&p);
+    }
+    /* A token that is from the future. */
+    struct pair p;
+    open_early(&p, NULL);
+    skua_endpoint_on_timeout(p.host[SERVER].ep, p.now + SKUA_SEC);
+    struct skua_token token = earn(&p);
+    (void)call(&p, &token, "hello");
+    pair_run(&p, 10 * p.delay);
+    came_through(&p, "hello", true);
+    pair_close(&p);
+}
+
 /* --- the strike register by itself */
 
 static void strikes_are_bounded(void **state)
@@ -900,6 +999,10 @@ int main(void)
         cmocka_unit_test(a_client_that_is_not_there),
         cmocka_unit_test(a_syn_taken_back),
         cmocka_unit_test(the_server_ends_it_first),
+        cmocka_unit_test(the_answer_is_kept),
+        cmocka_unit_test(taken_and_never_given),
+        cmocka_unit_test(an_unused_token_does_not_hide_another_key),
+        cmocka_unit_test(a_clock_that_falls_back),
         cmocka_unit_test(strikes_are_bounded),
         cmocka_unit_test(every_allocation_may_fail),
     };

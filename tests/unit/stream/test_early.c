@@ -1,0 +1,113 @@
+/* What a server takes of early data: a client's first bytes within all that it announces, or
+ * nothing. */
+#include "unit.h"
+
+#include "base/limits.h"
+#include "stream/streams.h"
+
+static const struct skua_transport_params own = {
+    .initial_max_data = 100,
+    .initial_max_stream_data_bidi_remote = 60,
+    .initial_max_stream_data_uni = 40,
+    .initial_max_streams_bidi = 3,
+    .initial_max_streams_uni = 2,
+};
+
+struct frames {
+    uint8_t bytes[2000];
+    struct skua_writer w;
+};
+
+static void begin(struct frames *f)
+{
+    f->w = skua_writer_of(f->bytes, sizeof f->bytes);
+}
+
+static void put(struct frames *f, uint64_t id, uint64_t offset, size_t len, bool fin)
+{
+    const struct skua_stream_frame frame = {.id = id, .offset = offset, .len = len, .fin = fin};
+    skua_stream_frame_header_write(&f->w, &frame, false);
+    skua_writer_zero(&f->w, len);
+    assert_false(f->w.failed);
+}
+
+static bool fit(const struct frames *f)
+{
+    return skua_streams_early_fit(f->bytes, skua_writer_len(&f->w), &own);
+}
+
+/* One STREAM frame. */
+static bool one_fits(uint64_t id, uint64_t offset, size_t len)
+{
+    struct frames f;
+    begin(&f);
+    put(&f, id, offset, len, false);
+    return fit(&f);
+}
+
+static void each_limit(void **state)
+{
+    (void)state;
+    enum { BIDI = 0, UNI = 2, NEXT = 8 }; /* a client's streams; the bit of messages between */
+    assert_true(one_fits(BIDI, 0, 60));
+    assert_false(one_fits(BIDI, 0, 61));
+    assert_true(one_fits(UNI, 0, 40));
+    assert_false(one_fits(UNI, 0, 41));
+    assert_true(one_fits(BIDI + 2 * NEXT, 0, 1));
+    assert_false(one_fits(BIDI + 3 * NEXT, 0, 1));
+    assert_true(one_fits(UNI + NEXT, 0, 1));
+    assert_false(one_fits(UNI + 2 * NEXT, 0, 1));
+    assert_false(one_fits(BIDI + 1, 0, 1)); /* the server's own */
+    assert_false(one_fits(UNI + 1, 0, 1));
+    assert_false(one_fits(BIDI, 1, 1)); /* not the first bytes */
+}
+
+static void all_together(void **state)
+{
+    (void)state;
+    struct frames f;
+    begin(&f);
+    assert_false(fit(&f)); /* nothing at all */
+    skua_writer_zero(&f.w, 10);
+    assert_false(fit(&f)); /* padding */
+    put(&f, 0, 0, 60, true);
+    skua_writer_zero(&f.w, 3);
+    put(&f, 2, 0, 40, false);
+    put(&f, 8, 0, 0, true);
+    assert_true(fit(&f));
+    put(&f, 8, 0, 1, false);
+    assert_false(fit(&f)); /* more than the connection's credit */
+    begin(&f);
+    for (unsigned i = 0; i < SKUA_LIMIT_FRAMES_PER_PACKET; i++) {
+        put(&f, 0, 0, 0, false);
+    }
+    assert_true(fit(&f));
+    put(&f, 0, 0, 0, false);
+    assert_false(fit(&f)); /* more frames than a packet may have */
+}
+
+static void nothing_but_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t types[] = {0x01, 0x04, 0x10, 0x1a, 0x30, 0x40, 0x42, 0x3f};
+    for (size_t i = 0; i < sizeof types; i++) {
+        struct frames f;
+        begin(&f);
+        put(&f, 0, 0, 1, false);
+        skua_writer_varint(&f.w, types[i]);
+        skua_writer_zero(&f.w, 20);
+        assert_false(fit(&f));
+    }
+    static const uint8_t cut_off[] = {0x0a, 0, 9, 1};
+    assert_false(skua_streams_early_fit(cut_off, sizeof cut_off, &own));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_limit),
+        cmocka_unit_test(all_together),
+        cmocka_unit_test(nothing_but_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
