@@ -541,6 +541,11 @@ SKUA_API enum skua_err skua_conn_peer_key(struct skua_endpoint *ep, skua_conn co
  * may change his address: a PATH event tells. */
 SKUA_API enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn,
                                       struct skua_path *out);
+/* Goes through the connections that the application knows: the one behind `conn` (0 = the first),
+ * or 0 behind the last. For whoever has something to do for each, such as a driver whose local
+ * address has gone. Any call between two of these that neither makes nor ends connections is
+ * allowed; 0 where `conn` is stale. */
+SKUA_API skua_conn skua_endpoint_next_conn(struct skua_endpoint *ep, skua_conn conn);
 /* Moves a connection that was made by skua_conn_connect to another local socket or address (RFC
  * 9000 §9). `path->remote` is the present one. The new path is tried first, and used as soon as it
  * has answered; where nothing works on the present one any more (several probe timeouts in a row, a
@@ -549,7 +554,7 @@ SKUA_API enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn,
  * (the peer sends one early, and another after each move) only in the second case. A PATH event
  * follows: the move, or that the path does not work (within three seconds or probe timeouts).
  * Another call meanwhile replaces the path that is tried. A path to the same address and socket is
- * the present one: nothing happens.
+ * the present one, or the one that is tried already: nothing happens.
  * SKUA_EINVAL (another remote address, or a socket beyond SKUA_MAX_SOCKETS), SKUA_ESTATE (accepted
  * connections, and before the handshake is confirmed), SKUA_EAGAIN (no spare id: try again after a
  * round trip), SKUA_ENOMEM. */

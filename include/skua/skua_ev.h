@@ -21,6 +21,14 @@
  * returns by itself when its last connection is closed, after the last packet was sent. ev_run
  * must not be called from a handler.
  *
+ * Roaming. Where an address of this machine goes away under a connection made by skua_ev_connect (a
+ * laptop leaves a network), the driver opens another socket and hands the connection to it by
+ * skua_conn_migrate as soon as there is a route to the peer again; a PATH event tells. Nothing
+ * needs to be called for that. What was bound to one address by skua_ev_bind stays there, as does a
+ * connection that was given a local address: who says where packets may leave from (a VPN, say) is
+ * not to find them elsewhere. Listening sockets and accepted connections stay too: there it is the
+ * client's part to come back.
+ *
  * Handlers are called one after another, from inside ev_run only, never from inside another call
  * of this API. In a handler every function of this header and of skua.h (but the verbs above) may
  * be called, skua_ev_free included. Events of a connection that a handler has just aborted are not
@@ -67,7 +75,7 @@ struct skua_ev_handlers {
     skua_ev_handler *consumed;      /* the peer's application has read `stream` to its end */
     skua_ev_handler *discarded;     /* ... or has thrown the rest of it away */
     skua_ev_handler *delivered;     /* all that was sent has arrived (after shutdown or close) */
-    skua_ev_handler *path; /* the connection has moved to another path; nothing needs doing */
+    skua_ev_handler *path;  /* the connection has moved to another path; nothing needs doing */
     skua_ev_handler *token; /* the server gave a token for early data: skua_conn_token has it */
 };
 
@@ -86,8 +94,8 @@ struct skua_ev_config {
 #define SKUA_EV_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,   \
-             NULL, NULL, NULL},                                                                    \
+            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,                                 \
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL},                                      \
             NULL, 0, false, false                                                                  \
     }
 
@@ -196,6 +204,8 @@ struct skua_ev_stats {
     uint32_t sockets_gso;     /* of these, with UDP_SEGMENT in use */
     uint32_t sockets_gro;     /* of these, with UDP_GRO in use */
     uint32_t attempts;        /* skua_ev_connect under way */
+    uint64_t roamed; /* times that a connection was handed to another socket because its address was
+                        gone */
 };
 SKUA_API void skua_ev_stats(const struct skua_ev *ev, struct skua_ev_stats *out);
 

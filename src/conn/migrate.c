@@ -448,11 +448,17 @@ enum skua_err skua_connection_migrate(struct skua_connection *c, const struct sk
     if (m == NULL) {
         return SKUA_ENOMEM;
     }
+    bool dead = c->life.hint_at != SKUA_NEVER || c->recovery.pto_count >= DEAD_PTOS;
+    if (m->probing && skua_path_equal(path, &m->probe.path)) {
+        if (dead) {
+            move(c, SKUA_NEVER, now);
+        }
+        return SKUA_OK; /* whoever asks again and again must not use the spare ids up */
+    }
     if (m->probing) {
         give_up(c, false, now);
     }
     bool fresh = !may_change_id(c) || skua_ids_take(&c->ids);
-    bool dead = c->life.hint_at != SKUA_NEVER || c->recovery.pto_count >= DEAD_PTOS;
     if (!dead && !fresh) {
         skua_migrate_settle(c, now);
         return SKUA_EAGAIN;

@@ -158,6 +158,22 @@ enum skua_err skua_conn_path(struct skua_endpoint *ep, skua_conn conn, struct sk
     return SKUA_OK;
 }
 
+skua_conn skua_endpoint_next_conn(struct skua_endpoint *ep, skua_conn conn)
+{
+    struct skua_node *node = skua_list_first(&ep->conns);
+    if (conn != 0) {
+        struct skua_connection *c = skua_endpoint_conn(ep, conn);
+        node = c == NULL ? NULL : skua_list_next(&ep->conns, &c->all_link);
+    }
+    for (; node != NULL; node = skua_list_next(&ep->conns, node)) {
+        const struct skua_connection *c = SKUA_CONTAINER_OF(node, struct skua_connection, all_link);
+        if (c->handle != 0 && (c->accepted || c->told)) {
+            return c->handle;
+        }
+    }
+    return 0;
+}
+
 enum skua_err skua_conn_migrate(struct skua_endpoint *ep, skua_conn conn,
                                 const struct skua_path *path)
 {

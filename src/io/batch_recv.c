@@ -132,6 +132,9 @@ enum skua_recv_result skua_receiver_read(struct skua_receiver *receiver, struct 
             (*count)++;
         }
     }
+    if (sock->wildcard && *count != 0) {
+        sock->used = receiver->rx[*count - 1].path.local;
+    }
     stats->recv_buffers += *count;
     stats->recv_bytes += bytes;
     if ((size_t)n == receiver->ask) {

@@ -54,6 +54,7 @@ static skua_ev_handler *handler_of(const struct skua_ev *ev, enum skua_event_typ
 static bool next_event(struct skua_ev *ev, struct skua_event *event)
 {
     while (skua_endpoint_poll_event(ev->ep, event)) {
+        skua_roam_on_event(&ev->roam, event);
         if (skua_connector_filter(&ev->connector, event)) {
             return true;
         }

@@ -47,8 +47,7 @@ const struct skua_rng *skua_ev_rng(void)
     return &rng;
 }
 
-/* Watchers that do not keep the loop alive. */
-static void start_io(struct skua_ev *ev, struct ev_io *watcher)
+void skua_ev_start_io(struct skua_ev *ev, struct ev_io *watcher)
 {
     if (!ev_is_active(watcher)) {
         ev_io_start(ev->loop, watcher);
@@ -56,7 +55,7 @@ static void start_io(struct skua_ev *ev, struct ev_io *watcher)
     }
 }
 
-static void stop_io(struct skua_ev *ev, struct ev_io *watcher)
+void skua_ev_stop_io(struct skua_ev *ev, struct ev_io *watcher)
 {
     if (ev_is_active(watcher)) {
         ev_ref(ev->loop);
@@ -114,6 +113,7 @@ static void on_icmp(void *user, const struct skua_socket *sock, const struct sku
 static void on_refused(void *user, const struct skua_tx *tx, int error)
 {
     struct skua_ev *ev = user;
+    skua_roam_on_error(&ev->roam, error);
     skua_endpoint_send_result(ev->ep, tx, error, ev->now);
 }
 
@@ -145,7 +145,7 @@ static bool flush(struct skua_ev *ev, size_t *share)
     ev->busy = ev->busy || more;
     for (uint32_t i = 0; i < ev->socket_count; i++) {
         if (ev->sockets[i].blocked) {
-            start_io(ev, &ev->writers[i]);
+            skua_ev_start_io(ev, &ev->writers[i]);
         }
     }
     return total != 0;
@@ -167,6 +167,7 @@ static void schedule(struct skua_ev *ev)
         deadline = SKUA_NEVER; /* nothing can be sent before a socket is writable again */
     }
     deadline = skua_time_min(deadline, skua_connector_next(&ev->connector));
+    deadline = skua_time_min(deadline, skua_roam_next(&ev->roam));
     if (deadline <= ev->now ||
         !skua_timer_arm(&ev->timer, ev->sys, deadline, &ev->stats.timer_arms)) {
         ev->busy = true;
@@ -188,6 +189,7 @@ static void turn(struct skua_ev *ev)
             skua_endpoint_on_timeout(ev->ep, ev->now);
         }
         skua_connector_run(&ev->connector, ev->now);
+        skua_roam_run(&ev->roam, ev->now);
         bool events = skua_ev_dispatch(ev);
         if (ev->dying) {
             return;
@@ -253,7 +255,7 @@ static void on_writable(struct ev_loop *loop, struct ev_io *watcher, int revents
     struct skua_ev *ev = watcher->data;
     (void)loop;
     (void)revents;
-    stop_io(ev, watcher);
+    skua_ev_stop_io(ev, watcher);
     ev->now = skua_clock_now(ev->sys);
     skua_sender_writable(&ev->sender, (uint32_t)(watcher - ev->writers));
     skua_sender_flush(&ev->sender);
@@ -274,15 +276,15 @@ void skua_ev_watch_socket(struct skua_ev *ev, uint32_t index)
     ev_io_init(&ev->writers[index], on_writable, ev->sockets[index].fd, EV_WRITE);
     ev->readers[index].data = ev;
     ev->writers[index].data = ev;
-    start_io(ev, &ev->readers[index]);
+    skua_ev_start_io(ev, &ev->readers[index]);
 }
 
 void skua_ev_drop_sockets(struct skua_ev *ev, uint32_t count)
 {
     while (ev->socket_count > count) {
         uint32_t index = --ev->socket_count;
-        stop_io(ev, &ev->readers[index]);
-        stop_io(ev, &ev->writers[index]);
+        skua_ev_stop_io(ev, &ev->readers[index]);
+        skua_ev_stop_io(ev, &ev->writers[index]);
         skua_socket_close(&ev->sockets[index], ev->sys);
     }
 }
@@ -312,7 +314,8 @@ static void destroy(struct skua_ev *ev)
         ev_ref(ev->loop);
         ev_prepare_stop(ev->loop, &ev->prepare);
     }
-    stop_io(ev, &ev->timer_reader);
+    skua_ev_stop_io(ev, &ev->timer_reader);
+    skua_roam_deinit(&ev->roam);
     skua_ev_drop_sockets(ev, 0);
     skua_timer_close(&ev->timer, ev->sys);
     skua_resolver_free(ev->resolver);
@@ -355,7 +358,7 @@ static void start_watchers(struct skua_ev *ev)
     ev_unref(ev->loop);
     ev_io_init(&ev->timer_reader, on_timer, ev->timer.fd, EV_READ);
     ev->timer_reader.data = ev;
-    start_io(ev, &ev->timer_reader);
+    skua_ev_start_io(ev, &ev->timer_reader);
 }
 
 /* Everything that can fail, in order. */
@@ -421,6 +424,7 @@ enum skua_err skua_ev_new_on(struct skua_ev **out, struct ev_loop *loop,
     ev->sender.icmp = (struct skua_icmp_sink){.icmp = on_icmp, .user = ev};
     ev->sender.refusals = (struct skua_refusal_sink){.refused = on_refused, .user = ev};
     skua_connector_init(&ev->connector, ev);
+    skua_roam_init(&ev->roam, ev);
     enum skua_err err = build(ev, &c.endpoint);
     if (err != SKUA_OK) {
         int error = errno;

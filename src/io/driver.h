@@ -1,5 +1,5 @@
 /* The driver's insides, shared by its files: driver.c (life, loop turn), driver_sockets.c (bind and
- * listen), dispatch.c (events to handlers), connect.c (attempts).
+ * listen), dispatch.c (events to handlers), connect.c (attempts), roam.c (addresses that go).
  *
  * Whatever may call a handler runs between skua_ev_enter and skua_ev_leave: skua_ev_free inside
  * only marks the driver, and the outermost leave frees it. */
@@ -16,6 +16,7 @@
 #include "io/batch_send.h"
 #include "io/connect.h"
 #include "io/resolve.h"
+#include "io/roam.h"
 #include "io/socket.h"
 #include "io/sys.h"
 #include "io/timer.h"
@@ -40,6 +41,7 @@ struct skua_ev {
     uint32_t socket_count;      /* open sockets: the first ones of `sockets` */
     struct skua_socket sockets[SKUA_MAX_SOCKETS];
     bool outgoing[SKUA_MAX_SOCKETS];        /* connections may be made from it */
+    bool own[SKUA_MAX_SOCKETS];             /* opened by the driver, not by the program */
     struct ev_io readers[SKUA_MAX_SOCKETS]; /* always active while the socket is open */
     struct ev_io writers[SKUA_MAX_SOCKETS]; /* active while it is blocked */
     struct skua_timer timer;                /* the only one */
@@ -48,6 +50,7 @@ struct skua_ev {
     struct ev_idle again;                   /* active while `busy` */
     struct skua_resolver *resolver;         /* made with the first lookup; or NULL */
     struct skua_connector connector;
+    struct skua_roam roam;
     struct skua_receiver receiver;
     struct skua_sender sender;
 };
@@ -68,12 +71,20 @@ bool skua_ev_dispatch(struct skua_ev *ev);
  * something between two turns, as a callback of the program's may be the loop's last one. */
 void skua_ev_update_hold(struct skua_ev *ev);
 
-/* Watches the first unwatched sockets up to socket_count. */
+/* Watchers that do not keep the loop alive; both calls are idempotent. */
+void skua_ev_start_io(struct skua_ev *ev, struct ev_io *watcher);
+void skua_ev_stop_io(struct skua_ev *ev, struct ev_io *watcher);
+
+/* Watches socket `index`, which has just been opened. */
 void skua_ev_watch_socket(struct skua_ev *ev, uint32_t index);
 /* Closes the sockets from number `count` on. */
 void skua_ev_drop_sockets(struct skua_ev *ev, uint32_t count);
 /* A socket of `family` (enum skua_family) for outgoing connections, opened where there is none. */
 enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index);
+/* Another wildcard socket of its own than `index`, of the same family: one not in `lost`, or one in
+ * `free` with a fresh port, or a new one (all three are bit sets of sockets). */
+enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t lost, uint32_t free,
+                                   uint32_t *out);
 /* The resolver, made where there is none. */
 enum skua_err skua_ev_resolver(struct skua_ev *ev, struct skua_resolver **out);
 

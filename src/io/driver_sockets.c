@@ -22,6 +22,7 @@ static enum skua_err open_socket(struct skua_ev *ev, const struct skua_addr *loc
         return err;
     }
     ev->outgoing[index] = outgoing || ev->sockets[index].wildcard;
+    ev->own[index] = false;
     ev->socket_count++;
     skua_ev_watch_socket(ev, index);
     return SKUA_OK;
@@ -107,15 +108,65 @@ enum skua_err skua_ev_local_addr(const struct skua_ev *ev, uint32_t index, struc
     return SKUA_OK;
 }
 
-enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index)
+/* A wildcard socket for outgoing connections. */
+static enum skua_err open_own(struct skua_ev *ev, uint8_t family, uint32_t *index)
 {
-    for (uint32_t i = 0; i < ev->socket_count; i++) {
-        if (ev->sockets[i].local.family == family && ev->outgoing[i]) {
-            *index = i;
-            return SKUA_OK;
-        }
-    }
     const struct skua_addr any = {.family = family};
     *index = ev->socket_count;
-    return open_socket(ev, &any, true);
+    enum skua_err err = open_socket(ev, &any, true);
+    if (err == SKUA_OK) {
+        ev->own[*index] = true;
+    }
+    return err;
+}
+
+enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index)
+{
+    uint32_t i = 0;
+    while (i < ev->socket_count && !(ev->sockets[i].local.family == family && ev->outgoing[i])) {
+        i++;
+    }
+    *index = i;
+    enum skua_err err = i < ev->socket_count ? SKUA_OK : open_own(ev, family, index);
+    if (err == SKUA_OK && ev->sockets[*index].wildcard) {
+        skua_roam_watch(&ev->roam);
+    }
+    return err;
+}
+
+/* A fresh socket, and so a fresh port, in the place of one that nobody uses any more. */
+static enum skua_err renew(struct skua_ev *ev, uint32_t index)
+{
+    const struct skua_addr any = {.family = ev->sockets[index].local.family};
+    struct skua_socket fresh;
+    enum skua_err err = skua_socket_open(&fresh, ev->sys, &any, &ev->socket_options);
+    if (err == SKUA_OK) {
+        skua_ev_stop_io(ev, &ev->readers[index]);
+        skua_ev_stop_io(ev, &ev->writers[index]);
+        skua_socket_close(&ev->sockets[index], ev->sys);
+        ev->sockets[index] = fresh;
+        skua_ev_watch_socket(ev, index);
+    }
+    return err;
+}
+
+enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t lost, uint32_t free,
+                                   uint32_t *out)
+{
+    uint8_t family = ev->sockets[index].local.family;
+    uint32_t renewable = ev->socket_count;
+    for (uint32_t i = 0; i < ev->socket_count; i++) {
+        if (i == index || !ev->own[i] || ev->sockets[i].local.family != family) {
+            continue;
+        }
+        if ((lost >> i & 1) == 0) {
+            *out = i;
+            return SKUA_OK;
+        }
+        if ((free >> i & 1) != 0) {
+            renewable = i;
+        }
+    }
+    *out = renewable;
+    return renewable < ev->socket_count ? renew(ev, renewable) : open_own(ev, family, out);
 }

@@ -1,5 +1,5 @@
-/* The table of real system calls: see sys.h. bind and getsockname need wrappers, since the C
- * library declares their address argument as a union of pointer types. */
+/* The table of real system calls: see sys.h. bind, connect and getsockname need wrappers, since
+ * the C library declares their address argument as a union of pointer types. */
 #include "io/sys.h"
 
 #include <sys/timerfd.h>
@@ -8,6 +8,11 @@
 static int call_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
     return bind(fd, address, len);
+}
+
+static int call_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return connect(fd, address, len);
 }
 
 static int call_getsockname(int fd, struct sockaddr *address, socklen_t *len)
@@ -23,6 +28,7 @@ static int call_timerfd_create(int clock, int flags)
 const struct skua_sys skua_sys_linux = {
     .socket = socket,
     .bind = call_bind,
+    .connect = call_connect,
     .getsockname = call_getsockname,
     .setsockopt = setsockopt,
     .close = close,

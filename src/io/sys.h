@@ -14,6 +14,7 @@
 struct skua_sys {
     int (*socket)(int family, int type, int protocol);
     int (*bind)(int fd, const struct sockaddr *address, socklen_t len);
+    int (*connect)(int fd, const struct sockaddr *address, socklen_t len);
     int (*getsockname)(int fd, struct sockaddr *address, socklen_t *len);
     int (*setsockopt)(int fd, int level, int option, const void *value, socklen_t len);
     int (*close)(int fd);

@@ -363,6 +363,45 @@ static void refused_by_the_kernel(void **state)
     pair_close(&p);
 }
 
+/* A client whose server has told it a spare id. */
+static void open_with_spare(struct pair *p)
+{
+    skua_stream stream;
+    size_t n;
+    open_pair(p);
+    assert_int_equal(
+        skua_stream_open(p->host[SERVER].ep, p->host[SERVER].conn, SKUA_STREAM_UNI, &stream),
+        SKUA_OK);
+    assert_int_equal(skua_stream_write(p->host[SERVER].ep, stream, "x", 1, &n), SKUA_OK);
+    pair_run(p, 20 * p->delay);
+    assert_int_equal(pair_conn(p, CLIENT)->ids.spare_count, 1);
+}
+
+/* Whoever asks for the same path again and again gets one trial, and one id; and moves at once
+ * where the present path turns out to be dead meanwhile. */
+static void the_same_path_again(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_with_spare(&p);
+    struct skua_connection *c = pair_conn(&p, CLIENT);
+    struct skua_path path = c->path;
+    path.socket++;
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(skua_conn_migrate(p.host[CLIENT].ep, p.host[CLIENT].conn, &path), SKUA_OK);
+        assert_true(c->migration != NULL && c->migration->probing);
+        assert_true(c->ids.spare_count == 1 && c->ids.retiring == NULL);
+    }
+    assert_int_equal(c->count.path_changes, 0);
+    skua_endpoint_hint(p.host[CLIENT].ep, &c->path, SKUA_HINT_UNREACHABLE, p.now);
+    assert_int_equal(skua_conn_migrate(p.host[CLIENT].ep, p.host[CLIENT].conn, &path), SKUA_OK);
+    assert_int_equal(c->count.path_changes, 1);
+    assert_int_equal(c->path.socket, path.socket);
+    assert_int_equal(c->ids.peer_sequence, 1); /* the spare is in use, not thrown away */
+    pair_run(&p, SKUA_SEC);
+    pair_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_new_port_with_each_packet),
         cmocka_unit_test(reflectors),
         cmocka_unit_test(refused_by_the_kernel),
+        cmocka_unit_test(the_same_path_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,38 @@ static void kinds_are_not_mixed_up(void **state)
     pair_close(&p);
 }
 
+/* Every connection that the application knows, once, and no other. */
+static void connections_in_turn(void **state)
+{
+    (void)state;
+    struct pair p;
+    skua_conn known[3];
+    pair_open(&p);
+    struct skua_endpoint *ep = p.host[CLIENT].ep;
+    assert_int_equal(skua_endpoint_next_conn(ep, 0), 0);
+    pair_establish(&p, NULL, NULL);
+    known[0] = p.host[CLIENT].conn;
+    p.no_poll[SERVER] = true;
+    for (unsigned i = 1; i < 3; i++) {
+        known[i] = pair_connect(&p, NULL);
+    }
+    pair_run(&p, 20 * p.delay);
+    skua_conn at = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        at = skua_endpoint_next_conn(ep, at);
+        assert_int_equal(at, known[i]);
+    }
+    assert_int_equal(skua_endpoint_next_conn(ep, at), 0);
+    assert_int_equal(skua_conn_abort(ep, known[1], 1, NULL), SKUA_OK);
+    assert_int_equal(skua_endpoint_next_conn(ep, known[0]), known[2]);
+    assert_int_equal(skua_endpoint_next_conn(ep, known[1]), 0); /* stale */
+    /* The server's application has not heard of the newer ones. */
+    ep = p.host[SERVER].ep;
+    assert_int_equal(skua_endpoint_next_conn(ep, 0), p.host[SERVER].conn);
+    assert_int_equal(skua_endpoint_next_conn(ep, p.host[SERVER].conn), 0);
+    pair_close(&p);
+}
+
 /* The endpoint goes while bytes are borrowed, streams are open and packets are under way. */
 static void everything_goes_with_the_endpoint(void **state)
 {
@@ -155,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stale_and_invented_handles_are_refused),
         cmocka_unit_test(kinds_are_not_mixed_up),
+        cmocka_unit_test(connections_in_turn),
         cmocka_unit_test(everything_goes_with_the_endpoint),
         cmocka_unit_test(keys_change_under_load),
     };

@@ -293,6 +293,11 @@ static int fake_bind(int fd, const struct sockaddr *address, socklen_t len)
     return 0;
 }
 
+static int fake_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    return fake_bind(fd, address, len);
+}
+
 static int fake_getsockname(int fd, struct sockaddr *address, socklen_t *len)
 {
     struct sockaddr_storage name;
@@ -315,6 +320,7 @@ static int fake_setsockopt(int fd, int level, int option, const void *value, soc
 const struct skua_sys fake_sys = {
     .socket = fake_socket,
     .bind = fake_bind,
+    .connect = fake_connect,
     .getsockname = fake_getsockname,
     .setsockopt = fake_setsockopt,
     .close = close,
