@@ -258,10 +258,13 @@ void skua_migrate_on_packet(struct skua_connection *c, const struct skua_arrival
                             const struct skua_opening *p, bool largest, skua_time now)
 {
     struct skua_migration *m = c->migration;
+    bool moved = largest && !asks_only(p->frames, p->frames_len);
+    if (moved && a->elsewhere) {
+        skua_ids_on_used(&c->ids, a->head->dcid, false);
+    }
     if (!c->is_server || c->close.ended) {
         return;
     }
-    bool moved = largest && !asks_only(p->frames, p->frames_len);
     if (!skua_path_equal(a->path, &c->path)) {
         on_server(c, a, moved, now);
     } else if (moved && m != NULL && m->probing && m->wanted) {

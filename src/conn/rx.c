@@ -15,8 +15,8 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
     bool largest = p->pn >= skua_replay_end(&c->rx.replay);
     if (!largest) {
         c->count.packets_reordered++;
-    } else if (!a->elsewhere && skua_ids_is_other(&c->ids, a->head->dcid)) {
-        skua_ids_on_used(&c->ids, a->head->dcid);
+    } else if (!a->elsewhere && skua_ids_is_news(&c->ids, a->head->dcid)) {
+        skua_ids_on_used(&c->ids, a->head->dcid, true);
     }
     skua_replay_commit(&c->rx.replay, p->pn, &c->env->heap);
     c->count.packets_received++;

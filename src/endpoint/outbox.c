@@ -72,7 +72,7 @@ static void manage_ids(struct skua_endpoint *ep, struct skua_connection *c)
  * last to the record of the dead. */
 static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
 {
-    const struct skua_id own = skua_ids_own(&c->ids);
+    const struct skua_id heard = skua_ids_heard(&c->ids);
     struct skua_id id;
     unsigned ids = 0;
     for (; skua_ids_take_any(&c->ids, &id); ids++) {
@@ -84,7 +84,7 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
         skua_time three_pto = skua_time_mul(farewell->pto_ns, 3);
         skua_time length = c->settings->time_wait_ns;
         const struct skua_time_wait_entry entry = {
-            .id = &own,
+            .id = &heard,
             .packet = farewell->packet,
             .packet_len = farewell->len,
             .length_ns = length != 0 ? length : skua_time_max(three_pto, SKUA_TIME_WAIT_LEAST),

@@ -64,6 +64,11 @@ struct skua_id skua_ids_own(const struct skua_ids *ids)
     return skua_id_of(ids->own[ids->own_used], SKUA_OWN_ID_LEN);
 }
 
+struct skua_id skua_ids_heard(const struct skua_ids *ids)
+{
+    return skua_id_of(ids->own[ids->own_heard], SKUA_OWN_ID_LEN);
+}
+
 void skua_ids_on_confirmed(struct skua_ids *ids)
 {
     ids->ready = true;
@@ -131,11 +136,12 @@ bool skua_ids_take_any(struct skua_ids *ids, struct skua_id *out)
     return i < SKUA_IDS_OWN;
 }
 
-void skua_ids_on_used(struct skua_ids *ids, const uint8_t *dcid)
+void skua_ids_on_used(struct skua_ids *ids, const uint8_t *dcid, bool here)
 {
     for (unsigned i = 0; i < SKUA_IDS_OWN; i++) {
         if (ids->own_state[i] != SKUA_OWN_NONE && memcmp(ids->own[i], dcid, SKUA_OWN_ID_LEN) == 0) {
-            ids->own_used = (uint8_t)i;
+            ids->own_used = here ? (uint8_t)i : ids->own_used;
+            ids->own_heard = (uint8_t)i;
         }
     }
 }
@@ -482,7 +488,8 @@ void skua_ids_check(const struct skua_ids *ids)
     SKUA_ASSERT(copy.due == ids->due && copy.urgent == ids->urgent);
     SKUA_ASSERT(ids->spare_count <= ids->spare_cap && ids->spare_cap <= SKUA_LIMIT_ACTIVE_IDS);
     SKUA_ASSERT((ids->spares == NULL) == (ids->spare_cap == 0));
-    SKUA_ASSERT(ids->own_used < SKUA_IDS_OWN && (ids->peer_seen & 1) == 0);
+    SKUA_ASSERT(ids->own_used < SKUA_IDS_OWN && ids->own_heard < SKUA_IDS_OWN);
+    SKUA_ASSERT((ids->peer_seen & 1) == 0);
     unsigned taken = 0;
     for (unsigned i = 0; i < ids->spare_count; i++) {
         taken += ids->spares[i].taken;

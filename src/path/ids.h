@@ -72,7 +72,8 @@ struct skua_ids {
     uint8_t token[SKUA_RESET_TOKEN_LEN]; /* of its stateless reset; zeros = not known */
     uint8_t own[SKUA_IDS_OWN][SKUA_OWN_ID_LEN];
     uint8_t own_state[SKUA_IDS_OWN]; /* enum skua_own_state */
-    uint8_t own_used;                /* index of the one that the peer used last */
+    uint8_t own_used;                /* index of the one that the peer used last on this path */
+    uint8_t own_heard;               /* ... on any path, other than to ask about one */
     uint8_t spare_count, spare_cap;  /* entries of `spares`, and its room */
     bool ready;                      /* the handshake is confirmed: spares may be told */
     bool due;                        /* there is a frame to write ... */
@@ -85,8 +86,11 @@ void skua_ids_deinit(struct skua_ids *ids, struct skua_heap *heap);
 
 /* --- own ids */
 
-/* The own id that the peer used last. */
+/* The own id that the peer used last on the present path. */
 struct skua_id skua_ids_own(const struct skua_ids *ids);
+/* The own id under which the peer's newest packet came that was not to ask about a path: in
+ * LAST_ACK and CLOSING it uses no other. */
+struct skua_id skua_ids_heard(const struct skua_ids *ids);
 /* The handshake is confirmed. */
 void skua_ids_on_confirmed(struct skua_ids *ids);
 /* Is another own id wanted? Then skua_ids_add_own. */
@@ -98,13 +102,18 @@ bool skua_ids_take_gone(struct skua_ids *ids, struct skua_id *out);
 bool skua_ids_take_any(struct skua_ids *ids, struct skua_id *out);
 
 /* An authentic packet came under `dcid`, which is an own id. True where that is not the id that the
- * peer used before. */
+ * peer used before on the present path. */
 static inline bool skua_ids_is_other(const struct skua_ids *ids, const uint8_t *dcid)
 {
     return memcmp(ids->own[ids->own_used], dcid, SKUA_OWN_ID_LEN) != 0;
 }
-/* Notes it as used. */
-void skua_ids_on_used(struct skua_ids *ids, const uint8_t *dcid);
+/* True also where the last one was heard on another path: that is to be noted too. */
+static inline bool skua_ids_is_news(const struct skua_ids *ids, const uint8_t *dcid)
+{
+    return ids->own_heard != ids->own_used || skua_ids_is_other(ids, dcid);
+}
+/* Notes it as used on the present path, or (not `here`) as heard on another one. */
+void skua_ids_on_used(struct skua_ids *ids, const uint8_t *dcid, bool here);
 
 /* --- frames of the peer's */
 

@@ -205,6 +205,44 @@ void case_move_on_purpose(const char *name)
     conclude(&p);
 }
 
+/* Drops the answers to PATH_CHALLENGE. */
+static bool is_full(void *arg, const struct sim_datagram *d, uint64_t index, skua_time now)
+{
+    (void)arg, (void)index, (void)now;
+    return d->len >= SKUA_LIMIT_UDP_MIN;
+}
+
+/* The server has to answer for TIME_WAIT before it has followed the client: by the id that the
+ * client took with it. */
+void case_move_into_time_wait(const char *name)
+{
+    struct pair p;
+    pair_init(&p, name, &ordinary);
+    pair_establish(&p);
+    side_send(&p.server, SKUA_STREAM_UNI, 1000);
+    pair_run(&p, MS(200));
+    side_shutdown(&p.server);
+    pair_run(&p, MS(200));
+    const struct skua_path path = sim_path(p.client.host, 1, p.server.host);
+    SIM_CHECK(p.w, skua_conn_migrate(p.client.host->ep, p.client.conn, &path) == SKUA_OK);
+    side_kick(&p.client);
+    pair_run(&p, MS(30));
+    struct sim_link *link = sim_link_between(p.client.host, p.server.host);
+    link->drop = is_full;
+    pair_until(&p, MS(300), p.client.events[SKUA_EVENT_PATH] == 1);
+    p.server.dark = true;
+    side_send(&p.client, SKUA_STREAM_UNI, 100);
+    side_close(&p.client);
+    pair_run(&p, MS(50));
+    SIM_CHECK(p.w, p.server.events[SKUA_EVENT_PATH] == 0);
+    SIM_CHECK(p.w, p.server.events[SKUA_EVENT_CLOSED] == 1);
+    SIM_CHECK(p.w, side_state(&p.client) == SKUA_STATE_LAST_ACK);
+    p.server.dark = false;
+    pair_until(&p, SEC(2), p.client.events[SKUA_EVENT_CLOSED] == 1);
+    SIM_CHECK(p.w, p.client.closed.error == SKUA_OK);
+    pair_end(&p);
+}
+
 /* The present path is dead, and the application says where to go: at once. */
 void case_move_from_a_dead_path(const char *name)
 {

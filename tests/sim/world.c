@@ -294,6 +294,22 @@ void sim_inject(struct sim_host *host, const struct skua_addr *from, const struc
                           .at = at, .host = host, .datagram = new_datagram(from, to, bytes, len)});
 }
 
+/* For -v: what becomes of a datagram on its way. */
+static void tell(const struct sim_host *host, const struct sim_datagram *d,
+                 const struct sim_fate *fate)
+{
+    const uint8_t *a = d->from.ip, *b = d->to.ip;
+    printf("%14.6f ms  %*s%u net %u.%u.%u.%u:%u > %u.%u.%u.%u:%u type=%02x bytes=%zu ecn=%u ",
+           (double)host->world->now / 1e6, (int)host->index * 4, "", host->index, a[0], a[1], a[2],
+           a[3], d->from.port, b[0], b[1], b[2], b[3], d->to.port, d->bytes[0], d->len, d->ecn);
+    if (fate->copies == 0) {
+        printf("lost\n");
+        return;
+    }
+    printf("arrives=%.6f%s%s\n", (double)fate->at[0] / 1e6, fate->copies > 1 ? " twice" : "",
+           fate->flips > 0 ? " damaged" : "");
+}
+
 static void offer(struct sim_host *host, struct sim_datagram *d)
 {
     struct sim_world *w = host->world;
@@ -305,6 +321,9 @@ static void offer(struct sim_host *host, struct sim_datagram *d)
     struct sim_fate fate = {.copies = 0};
     if (to != NULL) {
         sim_link_offer(link, d, w->now, &fate, w->counts);
+    }
+    if (w->verbose) {
+        tell(host, d, &fate);
     }
     if (w->tap.sent != NULL) {
         w->tap.sent(w->tap.arg, host, d, &fate);
