@@ -328,14 +328,20 @@ static bool keys_ready(struct skua_connection *c, skua_time now)
     return true;
 }
 
-/* Are the ack-eliciting packets of a batch to be marked? From a PTO until an ACK every other batch
- * bears no mark, the first one to begin with, whether it is a probe or not (an application that
- * sends often puts the next PTO off): what arrives tells a path that swallows marks from one that
- * is down or takes no large packets (path/ecn.h). */
-static bool wants_mark(const struct skua_connection *c)
+/* Has nothing been acknowledged for a PTO? The timer itself may not have fired: whoever sends more
+ * often puts it off. */
+static bool is_unheard(const struct skua_connection *c, skua_time now)
 {
-    bool bare = c->recovery.pto_count > 0 && !c->tx.mark_next;
-    return c->confirmed && !bare && skua_ecn_marks(&c->ecn);
+    skua_time pto = skua_rtt_pto(&c->recovery.rtt, c->recovery.max_ack_delay_ns);
+    return c->recovery.pto_count > 0 || skua_time_add(c->life.unacked_since, pto) <= now;
+}
+
+/* Are the ack-eliciting packets of a batch to be marked? From a PTO until an ACK every other batch
+ * bears no mark, the first one to begin with, whether it is a probe or not: what arrives tells a
+ * path that swallows marks from one that is down or takes no large packets (path/ecn.h). */
+static bool wants_mark(const struct skua_connection *c, skua_time now)
+{
+    return c->confirmed && skua_ecn_marks(&c->ecn) && (c->tx.mark_next || !is_unheard(c, now));
 }
 
 /* As many packets of one size as there is cause, window, budget and room for. */
@@ -345,7 +351,7 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
         c->tx.probes > 0 ? skua_pmtud_pto_size(&c->pmtud, c->recovery.pto_count) : c->pmtud.mtu;
     uint64_t budget = skua_pacer_budget(&c->pacer, now);
     size_t first = 0;
-    c->tx.ect = wants_mark(c);
+    c->tx.ect = wants_mark(c, now);
     for (size_t i = 0; i < tx->max_segments && tx->cap - tx->len >= size; i++) {
         bool open = window_open(c, size, budget, now);
         size_t len = build(c, tx, size, open, now);
@@ -366,7 +372,7 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
     tx->segment_size = first;
     tx->ecn = c->tx.ect ? SKUA_ECN_ECT0 : SKUA_ECN_NOT_ECT;
     if (tx->len > 0 && c->tx.ack_only_run == 0) {
-        c->tx.mark_next = c->recovery.pto_count > 0 && !c->tx.mark_next;
+        c->tx.mark_next = !c->tx.ect && skua_ecn_marks(&c->ecn);
     }
     if (tx->len == 0 && !c->tx.cwnd_limited && !c->tx.pacing_limited) {
         skua_recovery_on_app_limited(&c->recovery);

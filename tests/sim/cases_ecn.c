@@ -190,6 +190,28 @@ void case_swallowed_under_pings(const char *name)
     }
 }
 
+/* The same without an outage: the timer never fires. */
+void case_swallowed_under_steady_pings(const char *name)
+{
+    const struct sim_link_config link = {.delay = 200 * SKUA_MSEC, .rate = 50000000};
+    struct pair p;
+    pair_init(&p, name, &link);
+    pair_establish(&p);
+    side_write(&p.client, 1000);
+    pair_run(&p, SEC(2));
+    SIM_CHECK(p.w, stats_of(&p.client).ecn_state == SKUA_ECN_STATE_CAPABLE);
+    way(&p, &p.client)->ecn = SIM_ECN_SWALLOWS;
+    side_write(&p.client, 1000);
+    for (unsigned i = 0; i < 30 && p.server.received < 2000; i++) {
+        SIM_CHECK(p.w, skua_conn_ping(p.client.host->ep, p.client.conn) == SKUA_OK);
+        side_kick(&p.client);
+        pair_run(&p, MS(100));
+    }
+    SIM_CHECK(p.w, p.server.received == 2000);
+    SIM_CHECK(p.w, stats_of(&p.client).pto_count == 0);
+    pair_conclude(&p);
+}
+
 /* What asks for no acknowledgement is shorter than what does, and bears no mark. */
 static bool see_marks(void *arg, const struct sim_datagram *d, uint64_t index, skua_time now)
 {
