@@ -25,6 +25,8 @@ struct arguments {
     bool json;
     uint64_t seed;
     uint64_t rebind_every_ns;
+    const char *move_to;
+    uint64_t move_after_ns;
     uint64_t flow_timeout_ns;
     uint64_t memory_bytes;
     struct skua_link_params both;                     /* --NAME */
@@ -35,6 +37,7 @@ static void set_defaults(struct arguments *arguments)
 {
     *arguments = (struct arguments){
         .seed = 1,
+        .move_after_ns = SKUA_SEC,
         .flow_timeout_ns = 300 * SKUA_SEC,
         .memory_bytes = UINT64_C(256) << 20,
         .both = {.reorder_by_ns = 5 * SKUA_MSEC, .queue_bytes = UNSET},
@@ -83,11 +86,26 @@ static const char *make_params(struct skua_link_setup *setup, const struct argum
     return NULL;
 }
 
+/* An address without port, of the server's family; NULL, or what is wrong with it. */
+static const char *resolve_move(struct skua_link_setup *setup, const char *text)
+{
+    char with_port[128];
+    if (snprintf(with_port, sizeof with_port, "%s:0", text) >= (int)sizeof with_port) {
+        return "not an address";
+    }
+    const char *error = skua_link_resolve(&setup->move_to, with_port, true);
+    if (error == NULL && setup->move_to.any.sa_family != setup->server.any.sa_family) {
+        error = "the server's is of another family";
+    }
+    return error;
+}
+
 static int run(const struct skua_opts *opts, const struct arguments *arguments)
 {
     struct skua_link_setup setup = {
         .seed = arguments->seed,
         .rebind_every_ns = arguments->rebind_every_ns,
+        .move_after_ns = arguments->move_after_ns,
         .flow_timeout_ns = arguments->flow_timeout_ns,
         .memory_bytes = arguments->memory_bytes,
     };
@@ -106,6 +124,10 @@ static int run(const struct skua_opts *opts, const struct arguments *arguments)
     if (error != NULL) {
         (void)fprintf(stderr, "skua link: --to %s: %s\n", arguments->to, error);
         return SKUA_EXIT_UNREACHABLE;
+    }
+    error = arguments->move_to != NULL ? resolve_move(&setup, arguments->move_to) : NULL;
+    if (error != NULL) {
+        return skua_opts_error(opts, "--move-to %s: %s", arguments->move_to, error);
     }
     struct skua_link_result result = {0};
     const int status = skua_link_run(&setup, &result);
@@ -148,6 +170,18 @@ int skua_cmd_link(int argc, char **argv)
          "TIME",
          "change the source port towards the server this\noften, as a NAT that forgets does",
          {.number = &arguments.rebind_every_ns}},
+        {"move-to",
+         0,
+         SKUA_OPT_STRING,
+         "ADDR",
+         "change the source address towards the server, once,\nto this one of this machine's",
+         {.string = &arguments.move_to}},
+        {"move-after",
+         0,
+         SKUA_OPT_DURATION,
+         "TIME",
+         "when, from the emulator's start; default: 1s",
+         {.number = &arguments.move_after_ns}},
         {"seed",
          0,
          SKUA_OPT_COUNT,

@@ -9,6 +9,7 @@
 void skua_link_nat_init(struct skua_link_nat *nat, const struct skua_link_addr *server, int epoll)
 {
     nat->server = *server;
+    nat->source = (struct skua_link_addr){.len = 0};
     nat->epoll = epoll;
     nat->recent = SKUA_LINK_NO_FLOW;
     nat->count = 0;
@@ -77,7 +78,7 @@ static uint32_t *bucket_of(struct skua_link_nat *nat, const struct skua_link_add
 /* Opens a flow's socket and registers it; false where there is none to be had. */
 static bool open_socket(struct skua_link_nat *nat, struct skua_link_flow *flow)
 {
-    const int fd = skua_link_socket_open(NULL, &nat->server);
+    const int fd = skua_link_socket_open(nat->source.len != 0 ? &nat->source : NULL, &nat->server);
     if (fd < 0) {
         return false;
     }
@@ -136,6 +137,11 @@ uint32_t skua_link_nat_find(struct skua_link_nat *nat, const struct skua_link_ad
     nat->recent = index;
     nat->flows[index].used = now;
     return index;
+}
+
+void skua_link_nat_move(struct skua_link_nat *nat, const struct skua_link_addr *source)
+{
+    nat->source = *source;
 }
 
 void skua_link_nat_rebind(struct skua_link_nat *nat, skua_time now)

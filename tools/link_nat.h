@@ -46,14 +46,15 @@ struct skua_link_silenced {
 
 /* The table. */
 struct skua_link_nat {
-    struct skua_link_addr server;                 /* where flows lead to */
-    int epoll;                                    /* sockets of flows are registered here */
-    uint32_t buckets[256];                        /* first flow by hash of the client's address */
-    uint32_t recent;                              /* the flow found last */
-    uint32_t count;                               /* flows in use */
-    uint64_t refused;                             /* packets of clients beyond the limit */
-    uint64_t rebindings;                          /* fresh sockets given to flows */
-    struct skua_link_flow flows[SKUA_LINK_FLOWS]; /* by index */
+    struct skua_link_addr server; /* where flows lead to */
+    struct skua_link_addr source; /* where they come from; len 0 = the kernel's choice */
+    int epoll;                    /* sockets of flows are registered here */
+    uint32_t buckets[256];        /* first flow by hash of the client's address */
+    uint32_t recent;              /* the flow found last */
+    uint32_t count;               /* flows in use */
+    uint64_t refused;             /* packets of clients beyond the limit */
+    uint64_t rebindings;          /* fresh sockets given to flows */
+    struct skua_link_flow flows[SKUA_LINK_FLOWS];           /* by index */
     struct skua_link_silenced silenced[SKUA_LINK_SILENCED]; /* ring, oldest at silenced_head */
     size_t silenced_head;
     size_t silenced_count;
@@ -69,6 +70,8 @@ void skua_link_nat_deinit(struct skua_link_nat *nat);
  * could be made (counted as refused). */
 uint32_t skua_link_nat_find(struct skua_link_nat *nat, const struct skua_link_addr *client,
                             skua_time now);
+/* Fresh sockets come from this address of the machine's from now on; its port is 0. */
+void skua_link_nat_move(struct skua_link_nat *nat, const struct skua_link_addr *source);
 /* Gives every flow a fresh socket. */
 void skua_link_nat_rebind(struct skua_link_nat *nat, skua_time now);
 /* Forgets flows unused since `limit` before now and without packets under way, and closes ports

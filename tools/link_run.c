@@ -48,6 +48,7 @@ struct link {
     skua_time armed;                    /* when the timer fires, or SKUA_NEVER */
     skua_time coalesce_ns;              /* shortest time that the timer is set for */
     skua_time next_rebind;              /* or SKUA_NEVER */
+    skua_time move_at;                  /* or SKUA_NEVER */
     skua_time next_expire;              /* next look at idle flows */
     uint8_t scratch[SKUA_LINK_RX_ROOM]; /* receives what there is no memory for */
 };
@@ -221,6 +222,11 @@ static void deliver(struct link *link, int direction, skua_time now)
 
 static void keep_house(struct link *link, skua_time now)
 {
+    if (now >= link->move_at) {
+        skua_link_nat_move(&link->nat, &link->setup->move_to);
+        skua_link_nat_rebind(&link->nat, now);
+        link->move_at = SKUA_NEVER;
+    }
     if (now >= link->next_rebind) {
         skua_link_nat_rebind(&link->nat, now);
         link->next_rebind = now + link->setup->rebind_every_ns;
@@ -237,6 +243,7 @@ static void arm(struct link *link, skua_time now)
 {
     skua_time target =
         link->next_rebind < link->next_expire ? link->next_rebind : link->next_expire;
+    target = link->move_at < target ? link->move_at : target;
     for (int i = 0; i < SKUA_LINK_DIRS; i++) {
         const struct skua_link_packet *next = skua_link_queue_peek(&link->queues[i]);
         if (next != NULL && next->due < target) {
@@ -377,6 +384,7 @@ int skua_link_run(const struct skua_link_setup *setup, struct skua_link_result *
         link->next_expire = started + EXPIRE_EVERY;
         link->next_rebind =
             setup->rebind_every_ns > 0 ? started + setup->rebind_every_ns : SKUA_NEVER;
+        link->move_at = setup->move_to.len != 0 ? started + setup->move_after_ns : SKUA_NEVER;
         announce(link);
         arm(link, started);
         loop(link);

@@ -22,6 +22,8 @@ struct skua_link_setup {
     struct skua_link_params params[SKUA_LINK_DIRS]; /* the link */
     uint64_t seed;                                  /* of all random decisions */
     uint64_t rebind_every_ns;                       /* fresh source ports this often; 0 = never */
+    struct skua_link_addr move_to;                  /* another source address; len 0 = never */
+    uint64_t move_after_ns;                         /* when it is taken, from the start */
     uint64_t flow_timeout_ns;                       /* silence after which a client is forgotten */
     uint64_t memory_bytes;                          /* most for packets under way */
 };

@@ -117,9 +117,8 @@ int skua_link_socket_open(const struct skua_link_addr *local, const struct skua_
         return -1;
     }
     set_options(fd, family);
-    const int result =
-        local != NULL ? bind(fd, &local->any, local->len) : connect(fd, &peer->any, peer->len);
-    if (result != 0) {
+    if ((local != NULL && bind(fd, &local->any, local->len) != 0) ||
+        (peer != NULL && connect(fd, &peer->any, peer->len) != 0)) {
         const int error = errno;
         (void)close(fd);
         errno = error;

@@ -56,8 +56,8 @@ void skua_link_addr_text(char *out, size_t size, const struct skua_link_addr *ad
 /* Same family, address and port. */
 bool skua_link_addr_equal(const struct skua_link_addr *a, const struct skua_link_addr *b);
 
-/* A non-blocking UDP socket bound to `local`, or connected to `peer` (the other is NULL); -1 and
- * errno where that fails. */
+/* A non-blocking UDP socket bound to `local` and connected to `peer` (one of them may be NULL); -1
+ * and errno where that fails. */
 int skua_link_socket_open(const struct skua_link_addr *local, const struct skua_link_addr *peer);
 
 /* Receives once into `room` of SKUA_LINK_RX_ROOM bytes. False where there is nothing to receive

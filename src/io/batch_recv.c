@@ -133,7 +133,8 @@ enum skua_recv_result skua_receiver_read(struct skua_receiver *receiver, struct 
         }
     }
     if (sock->wildcard && *count != 0) {
-        sock->used = receiver->rx[*count - 1].path.local;
+        sock->seen = receiver->rx[*count - 1].path.local;
+        sock->used = sock->used.family == SKUA_FAMILY_NONE ? sock->seen : sock->used;
     }
     stats->recv_buffers += *count;
     stats->recv_bytes += bytes;

@@ -81,10 +81,11 @@ void skua_ev_watch_socket(struct skua_ev *ev, uint32_t index);
 void skua_ev_drop_sockets(struct skua_ev *ev, uint32_t count);
 /* A socket of `family` (enum skua_family) for outgoing connections, opened where there is none. */
 enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index);
-/* Another wildcard socket of its own than `index`, of the same family: one not in `lost`, or one in
- * `free` with a fresh port, or a new one (all three are bit sets of sockets). */
-enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t lost, uint32_t free,
-                                   uint32_t *out);
+/* Another wildcard socket of its own than `index`, of the same family, for connections that leave
+ * that one: one not in `lost` (a bit set), with a fresh port where neither datagrams came to it nor
+ * a connection is there (not in `taken`), or a new one. */
+enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t lost,
+                                   uint32_t taken, uint32_t *out);
 /* The resolver, made where there is none. */
 enum skua_err skua_ev_resolver(struct skua_ev *ev, struct skua_resolver **out);
 

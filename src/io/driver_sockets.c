@@ -150,23 +150,17 @@ static enum skua_err renew(struct skua_ev *ev, uint32_t index)
     return err;
 }
 
-enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t lost, uint32_t free,
-                                   uint32_t *out)
+enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t lost,
+                                   uint32_t taken, uint32_t *out)
 {
     uint8_t family = ev->sockets[index].local.family;
-    uint32_t renewable = ev->socket_count;
     for (uint32_t i = 0; i < ev->socket_count; i++) {
-        if (i == index || !ev->own[i] || ev->sockets[i].local.family != family) {
-            continue;
-        }
-        if ((lost >> i & 1) == 0) {
+        const struct skua_socket *sock = &ev->sockets[i];
+        if (i != index && ev->own[i] && sock->local.family == family && (lost >> i & 1) == 0) {
+            bool unused = (taken >> i & 1) == 0 && sock->used.family == SKUA_FAMILY_NONE;
             *out = i;
-            return SKUA_OK;
-        }
-        if ((free >> i & 1) != 0) {
-            renewable = i;
+            return unused ? renew(ev, i) : SKUA_OK;
         }
     }
-    *out = renewable;
-    return renewable < ev->socket_count ? renew(ev, renewable) : open_own(ev, family, out);
+    return open_own(ev, family, out);
 }

@@ -160,17 +160,16 @@ struct finding {
 
 /* Hands one connection to another socket. */
 static void move(struct skua_ev *ev, skua_conn conn, const struct skua_path *before,
-                 struct finding *f)
+                 const struct finding *f)
 {
     struct skua_path path = *before;
     struct skua_addr source;
     if (!find_source(ev->sys, &path.remote, &source)) {
         return; /* the kernel's notice of the next network is the next sign */
     }
-    if (skua_ev_other_socket(ev, before->socket, f->lost, ~f->taken, &path.socket) != SKUA_OK) {
+    if (skua_ev_other_socket(ev, before->socket, f->lost, f->taken, &path.socket) != SKUA_OK) {
         return; /* it goes on from where it is, as behind a NAT */
     }
-    f->lost &= ~(UINT32_C(1) << path.socket);
     ev->sockets[path.socket].used = source;
     enum skua_err err = skua_conn_migrate(ev->ep, conn, &path);
     if (err == SKUA_EAGAIN) {
@@ -189,14 +188,23 @@ static skua_conn next(struct skua_ev *ev, skua_conn conn, struct skua_path *path
     return conn != 0 && skua_conn_path(ev->ep, conn, path) == SKUA_OK ? conn : 0;
 }
 
+/* Is the address that socket `sock` uses gone? If not, it may be another one by now. */
+static bool is_lost(const struct skua_sys *sys, struct skua_socket *sock)
+{
+    if (!sock->wildcard || sock->used.family == SKUA_FAMILY_NONE) {
+        return false;
+    }
+    bool lost = is_gone(sys, &sock->used);
+    sock->used = lost || sock->seen.family == SKUA_FAMILY_NONE ? sock->used : sock->seen;
+    return lost;
+}
+
 static void look(struct skua_ev *ev)
 {
     struct finding f = {0};
     struct skua_path path;
     for (uint32_t i = 0; i < ev->socket_count; i++) {
-        const struct skua_socket *sock = &ev->sockets[i];
-        bool known = sock->wildcard && sock->used.family != SKUA_FAMILY_NONE;
-        f.lost |= (known && is_gone(ev->sys, &sock->used) ? UINT32_C(1) : 0) << i;
+        f.lost |= (is_lost(ev->sys, &ev->sockets[i]) ? UINT32_C(1) : 0) << i;
     }
     if (f.lost == 0) {
         return;
@@ -204,6 +212,12 @@ static void look(struct skua_ev *ev)
     for (skua_conn conn = 0; (conn = next(ev, conn, &path)) != 0;) {
         f.taken |= UINT32_C(1) << path.socket;
     }
+    for (uint32_t i = 0; i < ev->socket_count; i++) {
+        if (((f.lost & ~f.taken) >> i & 1) != 0) { /* all have left it: it may serve again */
+            ev->sockets[i].used = (struct skua_addr){.family = SKUA_FAMILY_NONE};
+        }
+    }
+    f.lost &= f.taken;
     for (skua_conn conn = 0; (conn = next(ev, conn, &path)) != 0;) {
         if ((f.lost >> path.socket & 1) != 0 && is_free(ev, &path)) {
             move(ev, conn, &path, &f);

@@ -26,8 +26,10 @@ struct skua_socket {
     uint8_t gso_strikes;     /* refusals in a row that may have been of the moment */
     uint8_t pktinfo_strikes; /* the same of the source address */
     uint32_t drops;          /* the kernel's count of drops as last told */
-    struct skua_addr used;   /* of a wildcard one: where the latest datagram came to, which is where
-                                packets to its sender leave from; family NONE = not known */
+    struct skua_addr used; /* of a wildcard one: where datagrams came to, which is where packets to
+                              their sender leave from; kept until roam.c has looked whether it is
+                              still there; family NONE = not known */
+    struct skua_addr seen; /* where the latest came to */
 };
 
 struct skua_socket_options {

@@ -238,6 +238,42 @@ static void test_rebinding_changes_the_source_port(void **state)
     assert_true(stop(&world).rebindings >= 1);
 }
 
+/* After a move the server sees another address, and answers to it reach the client; also behind a
+ * rebinding. */
+static void test_moving_changes_the_source_address(void **state)
+{
+    (void)state;
+    struct skua_link_setup setup = {.move_after_ns = 50 * SKUA_MSEC,
+                                    .rebind_every_ns = 100 * SKUA_MSEC};
+    const struct sockaddr_in second = {.sin_family = AF_INET,
+                                       .sin_addr = {htonl(INADDR_LOOPBACK + 1)}};
+    setup.move_to.v4 = second;
+    setup.move_to.len = sizeof second;
+    struct world world = start(&setup);
+    const int client = open_client(&world);
+    struct sockaddr_in from;
+    uint8_t byte = 1;
+    in_port_t port = 0;
+    unsigned ports = 0;
+    while (ports < 3) {
+        assert_int_equal(send(client, &byte, 1, 0), 1);
+        assert_int_equal(receive(world.server, &byte, 1, &from), 1);
+        bool moved = from.sin_addr.s_addr == second.sin_addr.s_addr;
+        assert_true(moved || ports == 0); /* once and for all */
+        ports += moved && from.sin_port != port;
+        port = moved ? from.sin_port : 0;
+    }
+    struct pollfd ready = {.fd = client, .events = POLLIN};
+    do {
+        assert_int_equal(send(client, &byte, 1, 0), 1);
+        assert_int_equal(receive(world.server, &byte, 1, &from), 1);
+        assert_int_equal(sendto(world.server, &byte, 1, 0, (struct sockaddr *)&from, sizeof from),
+                         1);
+    } while (poll(&ready, 1, 50) == 0);
+    (void)close(client);
+    assert_true(stop(&world).rebindings >= 3);
+}
+
 static void test_mtu_and_loss(void **state)
 {
     (void)state;
@@ -298,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_segmented_sends_stay_datagrams),
         cmocka_unit_test(test_clients_are_told_apart),
         cmocka_unit_test(test_rebinding_changes_the_source_port),
+        cmocka_unit_test(test_moving_changes_the_source_address),
         cmocka_unit_test(test_mtu_and_loss),
         cmocka_unit_test(test_rate_and_delay_take_their_time),
     };
