@@ -5,59 +5,29 @@
  * The handshake is an honest one; then one endpoint falls silent, and packets are sealed with its
  * keys. The first byte says which end is attacked. Then, again and again: an operation and a
  * length, and so many bytes. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/cursor.h"
-#include "endpoint/endpoint.h"
-#include "packet/seal.h"
-#include "pair.h"
+#include "fuzz_attack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PACKET_MAX = 4096, OPERATIONS_MAX = 200, MEMORY_MAX = 8 << 20 };
-
-struct attack {
-    struct pair p;
-    struct side *victim, *attacker;
-    uint64_t pn; /* to be used next */
-};
-
-static struct skua_connection *keys_of(const struct side *s)
-{
-    return skua_endpoint_conn(s->host->ep, s->conn);
-}
+enum { OPERATIONS_MAX = 200, MEMORY_MAX = 8 << 20 };
 
 static void deliver(struct attack *a, const uint8_t *bytes, size_t len)
 {
     const struct skua_addr from = sim_addr(a->attacker->host, 0);
-    const struct skua_addr to = sim_addr(a->victim->host, 0);
-    sim_inject(a->victim->host, &from, &to, bytes, len, a->p.w->now);
+    attack_deliver(a, &from, 0, bytes, len);
 }
 
 /* `frames` as a packet of the attacker's; `leap` numbers are left out before it. */
 static void forge(struct attack *a, const uint8_t *frames, size_t len, uint64_t leap)
 {
-    struct skua_connection *c = keys_of(a->attacker);
-    uint8_t packet[PACKET_MAX];
-    if (c == NULL || c->close.over) {
-        return;
-    }
-    a->pn += leap;
-    struct skua_writer w = skua_writer_of(packet, sizeof packet);
-    skua_data_header_write(&w, &c->ids.peer, a->pn, skua_keys_tx_bit(&c->keys));
-    size_t header = skua_writer_len(&w);
-    skua_writer_copy(&w, frames, len);
-    SKUA_ASSERT(!w.failed);
-    const struct skua_sealing sealing = {.data = packet,
-                                         .header_len = header,
-                                         .len = skua_writer_len(&w),
-                                         .cap = sizeof packet,
-                                         .pn = a->pn};
-    size_t total = 0;
-    if (skua_packet_seal(&c->keys, c->env->cache, &sealing, &total)) {
-        a->pn++;
-        deliver(a, packet, total);
+    const struct skua_connection *c = attack_conn(a->attacker);
+    uint8_t packet[ATTACK_PACKET_MAX];
+    if (c != NULL && !c->close.over) {
+        a->pn += leap;
+        len = attack_seal(a, &c->ids.peer, frames, len, packet);
+        if (len != 0) {
+            deliver(a, packet, len);
+        }
     }
 }
 
@@ -171,7 +141,7 @@ static void act(struct attack *a, const uint8_t *bytes, size_t len)
  * of it is flipped where the first byte is odd. Only a client takes it. */
 static void reset(struct attack *a, const uint8_t *bytes, size_t len)
 {
-    const struct skua_connection *c = keys_of(a->attacker);
+    const struct skua_connection *c = attack_conn(a->attacker);
     uint8_t packet[1 + UINT8_MAX + SKUA_RESET_TOKEN_LEN] = {SKUA_FIRST_FIXED};
     if (c == NULL) {
         return;
@@ -212,7 +182,7 @@ static void bare(struct attack *a, unsigned what, const uint8_t *bytes, size_t l
 
 static void operate(struct attack *a, uint8_t what, const uint8_t *bytes, size_t len)
 {
-    struct skua_connection *c = keys_of(a->attacker);
+    struct skua_connection *c = attack_conn(a->attacker);
     switch (what % 8) {
     case 0:
     case 1:
@@ -248,25 +218,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
-    static const struct sim_link_config link = {.delay = SKUA_MSEC};
     struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
     struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
     config.max_recv_window = listen.conn.max_recv_window = 1 << 20;
     config.datagram_buffer = listen.conn.datagram_buffer = 10000;
     config.idle_timeout_ns = listen.conn.idle_timeout_ns = SKUA_NEVER;
-    pair_init(&a.p, "", &link);
-    a.p.w->replay = "";
-    pair_listen(&a.p, &listen);
-    pair_dial(&a.p, &config);
-    pair_run(&a.p, MS(300));
-    bool at_server = (data[0] & 1) == 0;
-    a.victim = at_server ? &a.p.server : &a.p.client;
-    a.attacker = at_server ? &a.p.client : &a.p.server;
-    a.p.client.dark = a.p.server.dark = true;
-    a.p.client.plain = a.p.server.plain = true; /* the attacker writes what it likes */
-    const struct skua_connection *c = keys_of(a.attacker);
-    SIM_CHECK(a.p.w, c != NULL);
-    a.pn = c != NULL ? skua_recovery_next_pn(&c->recovery) + 1000 : 0;
+    attack_begin(&a, (data[0] & 1) == 0, &listen, &config);
     size_t at = 1;
     for (int i = 0; i < OPERATIONS_MAX && at + 2 <= size; i++) {
         size_t len = data[at + 1];

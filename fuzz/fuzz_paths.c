@@ -1,0 +1,455 @@
+/* Addresses and connection ids under an authenticated attacker, who sends from eight places, under
+ * any id, whatever frames of paths and ids it likes, sends copies of its packets from elsewhere and
+ * packets late, and answers the victim's challenges rightly or wrongly. Whatever it does:
+ *
+ *   - a server sends along a path only when the newest packet that does more than ask came from
+ *     there once, and a challenge of its own (a large one, where the address is another) was
+ *     answered from there; and never more than three times what came from an address that has not
+ *     answered (oracle), nor anything to a reflector
+ *   - a client's packets go to the server's address
+ *   - a copy of a packet that was taken changes nothing
+ *   - ids are unique and found; what a peer can have kept is bounded
+ *   - in the end nothing of all this is left but the path and its ids
+ *
+ * The first byte says which end is attacked. Then operations of four bytes: what, and three
+ * arguments. Frames are gathered where bit 7 of the operation is set; with bit 6 their packet is
+ * late. */
+#include "fuzz_attack.h"
+
+#include "base/addr.h"
+#include "base/time.h"
+#include "conn/internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum {
+    PLACES = 8,
+    REFLECTOR = PLACES - 1,
+    SOCKETS = 3,
+    COPIES = 8,
+    NUMBERS = 16,
+    OPERATIONS_MAX = 300,
+    LEAST = 40
+};
+
+/* What paths and ids may take, beside what was there and what the application asks for. */
+enum { MEMORY_MORE = 50000, STREAM_MEMORY = 10000 };
+
+/* A packet. When it was taken, copies of it are not. */
+struct copy {
+    uint8_t bytes[ATTACK_PACKET_MAX];
+    size_t len;
+    uint64_t pn;
+    bool speaks; /* it does more than ask */
+};
+
+struct walk {
+    struct attack a;
+    bool answered[PLACES]; /* a challenge, from there */
+    bool spoken[PLACES];   /* what shows a move came from there */
+    bool speaks;           /* what is in `frames` does more than ask */
+    uint64_t newest;       /* largest number that was delivered */
+    struct copy late;      /* sealed and not yet sent; len 0 = none */
+    struct copy copies[COPIES];
+    unsigned copy_count;
+    uint64_t numbers[NUMBERS]; /* of the victim's newest packets */
+    unsigned number_count;
+    uint64_t memory; /* of the victim when the attack began, and for what it wrote since */
+    uint8_t frames[ATTACK_PACKET_MAX / 2];
+    struct skua_writer w; /* into `frames` */
+};
+
+/* The attacker's own address, other ports of it, other addresses, one of them a reflector's. */
+static struct skua_addr place(const struct walk *f, unsigned number)
+{
+    struct skua_addr addr = sim_addr(f->a.attacker->host, 0);
+    number %= PLACES;
+    if (number > 0 && number < 3) {
+        addr.port = (uint16_t)(addr.port + 1000 * number);
+    } else if (number >= 3) {
+        addr.ip[0] = 192;
+        addr.ip[3] = (uint8_t)number;
+        addr.port = number == REFLECTOR ? 53 : addr.port;
+    }
+    return addr;
+}
+
+static struct skua_connection *victim_of(const struct walk *f)
+{
+    struct skua_connection *c = attack_conn(f->a.victim);
+    return c != NULL && !c->close.over ? c : NULL;
+}
+
+static void note_sent(void *arg, struct sim_host *host, const struct skua_trace_event *e)
+{
+    struct walk *f = arg;
+    if (e->type == SKUA_TRACE_PACKET_SENT && host == f->a.victim->host) {
+        f->numbers[f->number_count++ % NUMBERS] = e->args[1];
+    }
+}
+
+static void note_datagram(void *arg, struct sim_host *from, const struct sim_datagram *d,
+                          struct sim_fate *fate)
+{
+    const struct walk *f = arg;
+    const struct skua_addr server = sim_addr(f->a.p.server.host, 0);
+    (void)fate;
+    SIM_CHECK(f->a.p.w, from != f->a.p.client.host || skua_addr_equal(&d->to, &server));
+}
+
+/* --- what must hold */
+
+static void check_path(const struct walk *f, const struct skua_connection *c)
+{
+    bool found = false;
+    for (unsigned i = 0; i < PLACES; i++) {
+        const struct skua_addr addr = place(f, i);
+        found =
+            found || (f->answered[i] && f->spoken[i] && skua_addr_equal(&addr, &c->path.remote));
+    }
+    SIM_CHECK(f->a.p.w, found);
+    const struct skua_migration *m = c->migration;
+    if (m != NULL && m->probing && m->probe.limited) {
+        const struct skua_addr reflector = place(f, REFLECTOR);
+        SIM_CHECK(f->a.p.w, m->probe.proven || m->probe.out <= 3 * m->probe.in);
+        SIM_CHECK(f->a.p.w, !skua_addr_equal(&reflector, &m->probe.path.remote));
+    }
+}
+
+static void check_ids(const struct walk *f, const struct skua_connection *c)
+{
+    struct sim_world *w = f->a.p.w;
+    const struct skua_ids *ids = &c->ids;
+    struct skua_endpoint *ep = f->a.victim->host->ep;
+    for (unsigned i = 0; i < SKUA_IDS_OWN; i++) {
+        if (ids->own_state[i] != SKUA_OWN_NONE) {
+            const struct skua_id own = skua_id_of(ids->own[i], SKUA_OWN_ID_LEN);
+            SIM_CHECK(w, skua_demux_owner(ep, &own) == c);
+            SIM_CHECK(w, i == 0 || ids->own_state[0] == SKUA_OWN_NONE ||
+                             memcmp(ids->own[0], ids->own[i], SKUA_OWN_ID_LEN) != 0);
+        }
+    }
+    bool known = false; /* to the peer: it always has one to call us by */
+    for (unsigned i = 0; i < SKUA_IDS_OWN; i++) {
+        known = known || ids->own_state[i] == SKUA_OWN_TOLD ||
+                ids->own_state[i] == SKUA_OWN_LOST; /* it may have arrived all the same */
+    }
+    SIM_CHECK(w, known);
+    const unsigned in_use = ids->peer_sequence >= ids->retire_prior;
+    SIM_CHECK(w, ids->spare_count + in_use <= SKUA_LIMIT_ACTIVE_IDS);
+    for (unsigned i = 0; i < ids->spare_count; i++) {
+        SIM_CHECK(w, !skua_id_equal(&ids->spares[i].id, &ids->peer));
+        for (unsigned k = 0; k < i; k++) {
+            SIM_CHECK(w, !skua_id_equal(&ids->spares[i].id, &ids->spares[k].id));
+            SIM_CHECK(w, ids->spares[i].sequence != ids->spares[k].sequence);
+        }
+    }
+}
+
+static void check(const struct walk *f)
+{
+    const struct skua_connection *c = victim_of(f);
+    SIM_CHECK(f->a.p.w, f->a.victim->host->heap.used <= f->memory + MEMORY_MORE);
+    sim_oracle_turn(f->a.victim->host, true);
+    if (c != NULL) {
+        check_path(f, c);
+        check_ids(f, c);
+    }
+}
+
+/* --- what is sent */
+
+/* The id that the packet goes to: one of the victim's, or (3) one that it may have had. */
+static struct skua_id target(const struct walk *f, const struct skua_connection *c, unsigned which)
+{
+    const unsigned i = which % SKUA_IDS_OWN;
+    const struct skua_connection *own = attack_conn(f->a.attacker);
+    return which % 4 == 3 && own != NULL ? own->ids.peer
+                                         : skua_id_of(c->ids.own[i], SKUA_OWN_ID_LEN);
+}
+
+static uint64_t received(const struct walk *f)
+{
+    const struct skua_connection *c = victim_of(f);
+    return c != NULL ? c->count.packets_received : 0;
+}
+
+/* A packet leaves, from a place, for the victim's socket; one that is taken is kept. */
+static void deliver(struct walk *f, const struct copy *copy, unsigned from, unsigned socket)
+{
+    const struct skua_addr addr = place(f, from);
+    uint64_t before = received(f);
+    if (copy->pn > f->newest) {
+        f->newest = copy->pn;
+        f->spoken[from % PLACES] = f->spoken[from % PLACES] || copy->speaks;
+    }
+    attack_deliver(&f->a, &addr, socket % SOCKETS, copy->bytes, copy->len);
+    pair_run(&f->a.p, SKUA_USEC * 100);
+    if (received(f) > before) {
+        f->copies[f->copy_count++ % COPIES] = *copy;
+    }
+}
+
+static void deliver_late(struct walk *f, unsigned from, unsigned socket)
+{
+    if (f->late.len != 0) {
+        const struct copy copy = f->late;
+        f->late.len = 0;
+        deliver(f, &copy, from, socket);
+    }
+}
+
+/* What has been gathered, from a place, with padding up to `size` bytes, or later. */
+static void flush(struct walk *f, unsigned from, unsigned which, size_t size, bool late)
+{
+    const struct skua_connection *c = victim_of(f);
+    struct copy copy = {.pn = f->a.pn, .speaks = f->speaks};
+    f->speaks = false;
+    if (c == NULL || f->w.failed) {
+        f->w = skua_writer_of(f->frames, sizeof f->frames);
+        return;
+    }
+    size_t len = skua_writer_len(&f->w);
+    size = size > LEAST ? size : LEAST;
+    size = size < sizeof f->frames ? size : sizeof f->frames;
+    if (len < size) {
+        skua_writer_zero(&f->w, size - len);
+    }
+    const struct skua_id id = target(f, c, which);
+    copy.len = attack_seal(&f->a, &id, f->frames, skua_writer_len(&f->w), copy.bytes);
+    f->w = skua_writer_of(f->frames, sizeof f->frames);
+    if (late) {
+        f->late = copy;
+    } else if (copy.len != 0) {
+        deliver(f, &copy, from, which / 4);
+    }
+}
+
+static void replay(struct walk *f, unsigned from, unsigned which, unsigned socket)
+{
+    const struct skua_connection *c = victim_of(f);
+    if (f->copy_count == 0 || c == NULL) {
+        return;
+    }
+    const unsigned kept = f->copy_count < COPIES ? f->copy_count : COPIES;
+    const struct copy *copy = &f->copies[(f->copy_count - 1 - which % kept) % COPIES];
+    const struct skua_addr addr = place(f, from);
+    const struct skua_path path = c->path;
+    uint64_t before = received(f);
+    attack_deliver(&f->a, &addr, socket % SOCKETS, copy->bytes, copy->len);
+    pair_run(&f->a.p, 0);
+    c = victim_of(f);
+    SIM_CHECK(f->a.p.w, c == NULL || (c->count.packets_received == before &&
+                                      skua_path_equal(&c->path, &path)));
+}
+
+/* Number `sequence` is always the same id, unless `lies`. */
+static void put_new_id(struct walk *f, uint64_t sequence, uint64_t retire_prior, bool lies)
+{
+    uint8_t id[SKUA_OWN_ID_LEN] = {0xab}, token[SKUA_RESET_TOKEN_LEN] = {0xcd};
+    id[1] = token[1] = (uint8_t)sequence;
+    id[2] = token[2] = (uint8_t)(sequence >> 8);
+    id[7] = lies;
+    skua_writer_varint(&f->w, SKUA_FRAME_NEW_CONNECTION_ID); /* by hand: it may be wrong */
+    skua_writer_varint(&f->w, sequence);
+    skua_writer_varint(&f->w, retire_prior);
+    skua_writer_u8(&f->w, sizeof id);
+    skua_writer_copy(&f->w, id, sizeof id);
+    skua_writer_copy(&f->w, token, sizeof token);
+}
+
+static void put_number(struct walk *f, enum skua_frame_type type, uint64_t number)
+{
+    struct skua_frame frame = {.type = (uint16_t)type};
+    if (type == SKUA_FRAME_RETIRE_CONNECTION_ID) {
+        frame.retire_id = number;
+    } else {
+        frame.path = number;
+    }
+    skua_frame_write(&f->w, &frame);
+}
+
+/* An answer to one of the victim's challenges, right or wrong, from a place or from another. */
+static void put_answer(struct walk *f, const struct skua_connection *c, unsigned from,
+                       unsigned which, bool right)
+{
+    const struct skua_migration *m = c->migration;
+    if (m == NULL || !m->probing) {
+        put_number(f, SKUA_FRAME_PATH_RESPONSE, which);
+        return;
+    }
+    const struct skua_challenge *sent = &m->probe.sent[which % SKUA_PROBE_CHALLENGES];
+    const struct skua_addr addr = place(f, from);
+    put_number(f, SKUA_FRAME_PATH_RESPONSE, right ? sent->data : sent->data ^ 1u << which % 32);
+    if (right && m->probe.count > which % SKUA_PROBE_CHALLENGES &&
+        skua_addr_equal(&addr, &m->probe.path.remote)) {
+        f->answered[from % PLACES] = f->answered[from % PLACES] || sent->large || from < 3;
+    }
+}
+
+static void put_ack(struct walk *f, unsigned which)
+{
+    const unsigned kept = f->number_count < NUMBERS ? f->number_count : NUMBERS;
+    if (kept > 0) {
+        skua_writer_u8(&f->w, 0x02);
+        skua_writer_varint(&f->w, f->numbers[(f->number_count - 1 - which % kept) % NUMBERS]);
+        skua_writer_zero(&f->w, 3); /* no delay, one range of one number */
+    }
+}
+
+/* --- operations */
+
+/* What the attacked application does. */
+static void act(struct walk *f, unsigned what, unsigned amount)
+{
+    static const uint8_t zeros[8 * UINT8_MAX];
+    struct side *v = f->a.victim;
+    struct skua_endpoint *ep = v->host->ep;
+    const struct skua_connection *c = victim_of(f);
+    struct skua_path path;
+    size_t n;
+    switch (what % 7) {
+    case 0:
+    case 1:
+        if (c != NULL) {
+            path = c->path;
+            path.socket = amount % SOCKETS;
+            path.local = sim_addr(v->host, path.socket);
+            (void)skua_conn_migrate(ep, v->conn, &path);
+        }
+        break;
+    case 2:
+        if (skua_stream_open(ep, v->conn, SKUA_STREAM_UNI, &v->stream) == SKUA_OK) {
+            f->memory += STREAM_MEMORY;
+        }
+        break;
+    case 3:
+        if (skua_stream_write(ep, v->stream, zeros, amount * 8, &n) == SKUA_OK) {
+            f->memory += n;
+        }
+        break;
+    case 4:
+        (void)skua_conn_ping(ep, v->conn);
+        break;
+    case 5:
+        if (amount > 200) {
+            (void)skua_conn_shutdown(ep, v->conn);
+        }
+        break;
+    default: /* an allocation fails */
+        v->host->heap.fail_at = v->host->heap.requests + 1 + amount % 4;
+        break;
+    }
+    side_kick(v);
+}
+
+/* A number near those that matter at present. */
+static uint64_t near(uint64_t number, unsigned by)
+{
+    return number + by % 16 > 4 ? number + by % 16 - 4 : 0;
+}
+
+static void gather(struct walk *f, const struct skua_connection *c, const uint8_t op[4])
+{
+    const unsigned from = op[1] % PLACES;
+    uint64_t sequence = near(c->ids.peer_next, op[2]);
+    switch (op[0] % 16) {
+    case 0:
+        skua_writer_u8(&f->w, 0x01);
+        f->speaks = true;
+        break;
+    case 1:
+    case 2:
+        put_new_id(f, sequence, op[3] > 240 ? sequence + 1 : near(sequence, op[3] % 5),
+                   op[3] == 240);
+        break;
+    case 3:
+        put_number(f, SKUA_FRAME_RETIRE_CONNECTION_ID,
+                   op[3] > 240 ? op[2] : c->ids.own_sequence[op[2] % SKUA_IDS_OWN]);
+        f->speaks = true;
+        break;
+    case 4:
+        put_number(f, SKUA_FRAME_PATH_CHALLENGE, op[2]);
+        break;
+    case 5:
+    case 6:
+        put_answer(f, c, from, op[2], op[3] < 200);
+        break;
+    default:
+        put_ack(f, op[2]);
+        f->speaks = true;
+        break;
+    }
+}
+
+static void operate(struct walk *f, const uint8_t op[4])
+{
+    const struct skua_connection *c = victim_of(f);
+    switch (op[0] % 16) {
+    case 11:
+        deliver_late(f, op[1], op[2]);
+        break;
+    case 12:
+    case 13:
+        replay(f, op[1], op[2], op[3]);
+        break;
+    case 14:
+        act(f, op[1], op[2]);
+        break;
+    case 15:
+        pair_run(&f->a.p, (1 + op[1]) * SKUA_MSEC * (op[2] > 200 ? 50 : 1));
+        break;
+    default:
+        if (c != NULL) {
+            gather(f, c, op);
+            if ((op[0] & 0x80) == 0) {
+                flush(f, op[1], op[1] / PLACES, (size_t)op[3] * 6, (op[0] & 0x40) != 0);
+            }
+        }
+        break;
+    }
+    pair_run(&f->a.p, SKUA_USEC * 100);
+    check(f);
+}
+
+/* Nothing comes any more: what is tried ends in its time, which follows an RTT that the attacker
+ * makes, and all that belonged to it goes. */
+static void settle(struct walk *f)
+{
+    f->a.victim->host->heap.fail_at = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct skua_connection *c = victim_of(f);
+        const struct skua_migration *m = c != NULL ? c->migration : NULL;
+        skua_time end = m != NULL && m->probing ? m->probe.end_at : 0;
+        pair_run(&f->a.p, skua_time_sub(end, f->a.p.w->now) + SEC(1));
+        check(f);
+    }
+    const struct skua_connection *c = victim_of(f);
+    SIM_CHECK(f->a.p.w, c == NULL || c->migration == NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct walk f; /* large; begins anew each time */
+    if (size < 5) {
+        return 0;
+    }
+    memset(&f, 0, sizeof f);
+    f.w = skua_writer_of(f.frames, sizeof f.frames);
+    struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    config.idle_timeout_ns = listen.conn.idle_timeout_ns = SKUA_NEVER;
+    config.user_timeout_ns = listen.conn.user_timeout_ns = SKUA_NEVER;
+    attack_begin(&f.a, (data[0] & 1) == 0, &listen, &config);
+    f.answered[0] = f.spoken[0] = true;
+    f.memory = f.a.victim->host->heap.used;
+    f.a.p.w->tap.trace = note_sent;
+    f.a.p.w->tap.sent = note_datagram;
+    f.a.p.w->tap.arg = &f;
+    for (size_t at = 1, i = 0; i < OPERATIONS_MAX && at + 4 <= size; i++, at += 4) {
+        operate(&f, data + at);
+    }
+    settle(&f);
+    sim_world_free(f.a.p.w);
+    return 0;
+}
