@@ -159,13 +159,14 @@ static void check(const struct walk *f)
 
 /* --- what is sent */
 
-/* The id that the packet goes to: one of the victim's, or (3) one that it may have had. */
+/* The id that the packet goes to: one of the victim's that have been told, or (3) the first. */
 static struct skua_id target(const struct walk *f, const struct skua_connection *c, unsigned which)
 {
     const unsigned i = which % SKUA_IDS_OWN;
     const struct skua_connection *own = attack_conn(f->a.attacker);
-    return which % 4 == 3 && own != NULL ? own->ids.peer
-                                         : skua_id_of(c->ids.own[i], SKUA_OWN_ID_LEN);
+    const bool told = c->ids.own_state[i] != SKUA_OWN_NONE && c->ids.own_state[i] != SKUA_OWN_DUE;
+    return own != NULL && (which % 4 == 3 || !told) ? own->ids.peer
+                                                    : skua_id_of(c->ids.own[i], SKUA_OWN_ID_LEN);
 }
 
 static uint64_t received(const struct walk *f)
