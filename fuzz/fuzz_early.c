@@ -25,12 +25,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
     OPERATIONS_MAX = 120,
-    CALLS = 6,   /* connections of the client that operations can name */
-    STREAMS = 3, /* of each */
+    CALLS = 6,    /* connections of the client that operations can name */
+    STREAMS = 3,  /* of each: bidirectional, unidirectional, ... */
+    MESSAGES = 2, /* ... and one of messages */
+    WRITE_MAX = 4096,
     TOKENS = 6,  /* newest that were received */
     COPIES = 12, /* newest datagrams that the client sent */
     COPY_MAX = 1500,
-    TAGS = 250,   /* streams of the client in all */
+    TAGS = 250,   /* streams and messages of the client in all */
     READERS = 64, /* streams of the server that are followed */
     TAG_LEN = 8,
     MEMORY_MAX = 4 << 20
@@ -115,13 +117,26 @@ static struct reader *reader_of(struct run *f, skua_stream stream)
     return r;
 }
 
-static void read_stream(struct run *f, skua_stream stream)
+static void read_messages(struct run *f, skua_stream stream)
 {
-    struct skua_endpoint *ep = f->p.server.host->ep;
+    uint8_t bytes[TAG_LEN + WRITE_MAX];
+    struct reader r = {.stream = stream};
+    size_t n;
+    while (skua_stream_recv_message(f->p.server.host->ep, stream, bytes, sizeof bytes, &n) == 0) {
+        r.len = n;
+        memcpy(r.tag, bytes, n < TAG_LEN ? n : TAG_LEN);
+        if (n >= TAG_LEN) {
+            note_read(f, &r, true);
+        }
+    }
+}
+
+static void read_bytes(struct run *f, skua_stream stream)
+{
     struct reader *r = reader_of(f, stream);
     uint8_t bytes[2000];
     size_t n;
-    while (skua_stream_read(ep, stream, bytes, sizeof bytes, &n) == SKUA_OK && n > 0) {
+    while (skua_stream_read(f->p.server.host->ep, stream, bytes, sizeof bytes, &n) == 0 && n > 0) {
         if (r == NULL) {
             continue;
         }
@@ -132,6 +147,18 @@ static void read_stream(struct run *f, skua_stream stream)
         r->len += n;
         if (r->len >= TAG_LEN) {
             note_read(f, r, complete);
+        }
+    }
+}
+
+static void read_stream(struct run *f, skua_stream stream)
+{
+    struct skua_stream_info info;
+    if (skua_stream_info(f->p.server.host->ep, stream, &info) == SKUA_OK) {
+        if (info.messages) {
+            read_messages(f, stream);
+        } else {
+            read_bytes(f, stream);
         }
     }
 }
@@ -232,26 +259,48 @@ static bool choose_token(const struct run *f, const uint8_t args[4], struct skua
     return true;
 }
 
-/* Writes `len` zeros, and before them, on a fresh stream, the tag. */
-static void write_stream(struct run *f, struct call *call, unsigned i, size_t len, bool fresh)
+/* Opens a stream, and writes a tag to one of bytes. */
+static bool open_stream(struct run *f, struct call *call, unsigned i)
 {
-    static const uint8_t zeros[4096];
     struct skua_endpoint *ep = f->p.client.host->ep;
+    const unsigned kind = i == MESSAGES ? SKUA_STREAM_UNI | SKUA_STREAM_MESSAGES : i;
+    uint8_t tag[TAG_LEN];
     size_t n = 0;
-    if (fresh) {
-        uint8_t tag[TAG_LEN];
-        if (f->tag_count == TAGS || skua_stream_open(ep, call->conn, i % 2, &call->streams[i])) {
-            return;
-        }
+    if (f->tag_count == TAGS || skua_stream_open(ep, call->conn, kind, &call->streams[i]) != 0) {
+        return false;
+    }
+    if (i != MESSAGES) {
         write_tag(tag, f->tag_count);
         (void)skua_stream_write(ep, call->streams[i], tag, sizeof tag, &n);
         call->tags[i] = (uint8_t)f->tag_count;
         f->written[f->tag_count++] = n;
-        if (n < sizeof tag) {
-            return;
+    }
+    return i == MESSAGES || n == sizeof tag;
+}
+
+/* A message of a tag and `len` zeros. */
+static void send_message(struct run *f, skua_stream stream, size_t len)
+{
+    uint8_t bytes[TAG_LEN + WRITE_MAX] = {0};
+    if (f->tag_count < TAGS) {
+        write_tag(bytes, f->tag_count);
+        if (skua_stream_send_message(f->p.client.host->ep, stream, bytes, TAG_LEN + len) == 0) {
+            f->written[f->tag_count++] = TAG_LEN + len;
         }
     }
-    if (call->streams[i] != 0 && skua_stream_write(ep, call->streams[i], zeros, len, &n) == 0) {
+}
+
+/* Writes `len` zeros to a stream, on a fresh one after its tag; or sends a message. */
+static void write_stream(struct run *f, struct call *call, unsigned i, size_t len, bool fresh)
+{
+    static const uint8_t zeros[WRITE_MAX];
+    size_t n;
+    if ((fresh && !open_stream(f, call, i)) || call->streams[i] == 0) {
+        return;
+    }
+    if (i == MESSAGES) {
+        send_message(f, call->streams[i], len);
+    } else if (skua_stream_write(f->p.client.host->ep, call->streams[i], zeros, len, &n) == 0) {
         f->written[call->tags[i]] += n;
     }
 }
@@ -510,6 +559,10 @@ static void pass(struct run *f, const uint8_t args[4])
         f->p.client.dark = args[1] % 2 != 0;
         f->p.server.dark = args[1] / 2 % 2 != 0;
         break;
+    case 3: /* the server's clock falls back, and goes ahead as far */
+        f->p.server.host->clock_lag = args[1] * SKUA_SEC;
+        sim_host_wake(f->p.server.host, f->p.w->now);
+        break;
     default:
         break;
     }
@@ -590,6 +643,7 @@ static void end(struct run *f)
     f->p.client.dark = f->p.server.dark = false;
     f->p.client.drop_next = f->p.server.drop_next = 0;
     f->p.server.host->heap.fail_at = 0;
+    f->p.server.host->clock_lag = 0;
     for (unsigned i = 0; i < 2; i++) {
         struct sim_host *host = &f->p.w->host[i];
         struct skua_node *node = skua_list_first(&host->ep->conns);
@@ -606,6 +660,7 @@ static void end(struct run *f)
     pair_run(&f->p, SEC(1));
     check(f);
     SIM_CHECK(f->p.w, skua_endpoint_unlisten(f->p.server.host->ep) == SKUA_OK);
+    pair_run(&f->p, SEC(3000)); /* a round trip during which the clock was set is a long one */
     pair_end(&f->p);
 }
 

@@ -40,16 +40,18 @@ struct copy {
     uint8_t bytes[ATTACK_PACKET_MAX];
     size_t len;
     uint64_t pn;
-    bool speaks; /* it does more than ask */
+    bool speaks;    /* it does more than ask */
+    unsigned right; /* bit i: it answers a challenge to place i, one that is enough to move */
 };
 
 struct walk {
     struct attack a;
     bool answered[PLACES]; /* a challenge, from there */
     bool spoken[PLACES];   /* what shows a move came from there */
-    bool speaks;           /* what is in `frames` does more than ask */
-    uint64_t newest;       /* largest number that was delivered */
-    struct copy late;      /* sealed and not yet sent; len 0 = none */
+    bool speaks;           /* what is in `frames`: as in struct copy */
+    unsigned right;
+    uint64_t newest;  /* largest number that was delivered */
+    struct copy late; /* sealed and not yet sent; len 0 = none */
     struct copy copies[COPIES];
     unsigned copy_count;
     uint64_t numbers[NUMBERS]; /* of the victim's newest packets */
@@ -94,7 +96,10 @@ static void note_datagram(void *arg, struct sim_host *from, const struct sim_dat
     const struct walk *f = arg;
     const struct skua_addr server = sim_addr(f->a.p.server.host, 0);
     (void)fate;
-    SIM_CHECK(f->a.p.w, from != f->a.p.client.host || skua_addr_equal(&d->to, &server));
+    /* What is left of a connection that is over answers whoever asks. */
+    if (from == f->a.p.client.host && from == f->a.victim->host && victim_of(f) != NULL) {
+        SIM_CHECK(f->a.p.w, skua_addr_equal(&d->to, &server));
+    }
 }
 
 /* --- what must hold */
@@ -184,6 +189,8 @@ static void deliver(struct walk *f, const struct copy *copy, unsigned from, unsi
         f->newest = copy->pn;
         f->spoken[from % PLACES] = f->spoken[from % PLACES] || copy->speaks;
     }
+    f->answered[from % PLACES] =
+        f->answered[from % PLACES] || (copy->right >> from % PLACES & 1) != 0;
     attack_deliver(&f->a, &addr, socket % SOCKETS, copy->bytes, copy->len);
     pair_run(&f->a.p, SKUA_USEC * 100);
     if (received(f) > before) {
@@ -204,8 +211,9 @@ static void deliver_late(struct walk *f, unsigned from, unsigned socket)
 static void flush(struct walk *f, unsigned from, unsigned which, size_t size, bool late)
 {
     const struct skua_connection *c = victim_of(f);
-    struct copy copy = {.pn = f->a.pn, .speaks = f->speaks};
+    struct copy copy = {.pn = f->a.pn, .speaks = f->speaks, .right = f->right};
     f->speaks = false;
+    f->right = 0;
     if (c == NULL || f->w.failed) {
         f->w = skua_writer_of(f->frames, sizeof f->frames);
         return;
@@ -270,9 +278,8 @@ static void put_number(struct walk *f, enum skua_frame_type type, uint64_t numbe
     skua_frame_write(&f->w, &frame);
 }
 
-/* An answer to one of the victim's challenges, right or wrong, from a place or from another. */
-static void put_answer(struct walk *f, const struct skua_connection *c, unsigned from,
-                       unsigned which, bool right)
+/* An answer to one of the victim's challenges, right or wrong. */
+static void put_answer(struct walk *f, const struct skua_connection *c, unsigned which, bool right)
 {
     const struct skua_migration *m = c->migration;
     if (m == NULL || !m->probing) {
@@ -280,11 +287,12 @@ static void put_answer(struct walk *f, const struct skua_connection *c, unsigned
         return;
     }
     const struct skua_challenge *sent = &m->probe.sent[which % SKUA_PROBE_CHALLENGES];
-    const struct skua_addr addr = place(f, from);
     put_number(f, SKUA_FRAME_PATH_RESPONSE, right ? sent->data : sent->data ^ 1u << which % 32);
-    if (right && m->probe.count > which % SKUA_PROBE_CHALLENGES &&
-        skua_addr_equal(&addr, &m->probe.path.remote)) {
-        f->answered[from % PLACES] = f->answered[from % PLACES] || sent->large || from < 3;
+    for (unsigned i = 0; i < PLACES && right && sent->sent_at != SKUA_NEVER; i++) {
+        const struct skua_addr addr = place(f, i);
+        if (skua_addr_equal(&addr, &m->probe.path.remote) && (sent->large || i < 3)) {
+            f->right |= 1u << i;
+        }
     }
 }
 
@@ -352,7 +360,6 @@ static uint64_t near(uint64_t number, unsigned by)
 
 static void gather(struct walk *f, const struct skua_connection *c, const uint8_t op[4])
 {
-    const unsigned from = op[1] % PLACES;
     uint64_t sequence = near(c->ids.peer_next, op[2]);
     switch (op[0] % 16) {
     case 0:
@@ -374,7 +381,7 @@ static void gather(struct walk *f, const struct skua_connection *c, const uint8_
         break;
     case 5:
     case 6:
-        put_answer(f, c, from, op[2], op[3] < 200);
+        put_answer(f, c, op[2], op[3] < 200);
         break;
     default:
         put_ack(f, op[2]);

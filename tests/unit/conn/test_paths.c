@@ -402,6 +402,51 @@ static void the_same_path_again(void **state)
     pair_close(&p);
 }
 
+static bool drop_from_server(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    (void)data;
+    (void)len;
+    return from == SERVER && *(bool *)pair->user;
+}
+
+/* In LAST_ACK the server may be in TIME_WAIT already, where it knows one id: the last one used. A
+ * client whose path is dead moves at once, and keeps calling by that id; before, by another. */
+static void the_id_stays_at_the_end(void **state)
+{
+    (void)state;
+    for (int closing = 0; closing < 2; closing++) {
+        struct pair p;
+        bool dropping = false;
+        open_pair(&p);
+        p.drop = drop_from_server;
+        p.user = &dropping;
+        struct host *client = &p.host[CLIENT];
+        const struct skua_connection *c = pair_conn(&p, CLIENT);
+        assert_int_equal(skua_conn_ping(p.host[SERVER].ep, p.host[SERVER].conn), SKUA_OK);
+        pair_run(&p, 4 * p.delay); /* a spare id came with it */
+        assert_int_equal(c->ids.spare_count, 1);
+        const struct skua_id id = c->ids.peer;
+        if (closing != 0) {
+            assert_int_equal(skua_conn_close(p.host[SERVER].ep, p.host[SERVER].conn), SKUA_OK);
+            pair_run(&p, 3 * p.delay);
+            dropping = true;
+            assert_int_equal(skua_conn_close(client->ep, client->conn), SKUA_OK);
+            pair_run(&p, SKUA_SEC);
+            assert_int_equal(c->state, SKUA_STATE_LAST_ACK);
+        } else {
+            dropping = true;
+            assert_int_equal(skua_conn_ping(client->ep, client->conn), SKUA_OK);
+            pair_run(&p, SKUA_SEC);
+        }
+        struct skua_path path = c->path;
+        path.socket = 1;
+        assert_int_equal(skua_conn_migrate(client->ep, client->conn, &path), SKUA_OK);
+        assert_int_equal(c->count.path_changes, 1); /* at once */
+        assert_int_equal(skua_id_equal(&c->ids.peer, &id), closing);
+        pair_close(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +460,7 @@ int main(void)
         cmocka_unit_test(reflectors),
         cmocka_unit_test(refused_by_the_kernel),
         cmocka_unit_test(the_same_path_again),
+        cmocka_unit_test(the_id_stays_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
