@@ -18,9 +18,6 @@ static void note(struct skua_fill *fill, uint64_t id, enum skua_frame_type type)
 void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_time now)
 {
     struct skua_acks *acks = &c->rx.acks;
-    if (!skua_acks_pending(acks)) {
-        return;
-    }
     struct skua_range ranges[SKUA_LIMIT_ACK_RANGES_SENT];
     size_t n = skua_acks_ranges(acks, ranges, SKUA_LIMIT_ACK_RANGES_SENT);
     uint64_t delay = skua_acks_delay(acks, now) / SKUA_USEC >> ACK_DELAY_EXPONENT;
@@ -35,9 +32,6 @@ void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_ti
 
 void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fill)
 {
-    if (!c->tx.ack_frequency_due) {
-        return;
-    }
     struct skua_frame frame = {.type = SKUA_FRAME_ACK_FREQUENCY};
     frame.ack_frequency.sequence = c->tx.ack_sequence;
     frame.ack_frequency.packets = c->tx.ack_packets;

@@ -111,12 +111,13 @@ struct skua_fill {
     bool fin;        /* it carries FIN */
 };
 
+/* ACK, where one is pending. */
 void skua_control_ack(struct skua_connection *c, struct skua_fill *fill, skua_time now);
-/* How often we want ACKs, where that has changed. It travels with data, never alone. */
+/* How often we want ACKs, where `tx.ack_frequency_due`. It travels with data, never alone. */
 void skua_control_ack_frequency(struct skua_connection *c, struct skua_fill *fill);
 /* NEW_CONNECTION_ID and RETIRE_CONNECTION_ID, where `ids.due`. */
 void skua_control_ids(struct skua_connection *c, struct skua_fill *fill);
-/* FIN_ACK, and FIN once every byte and every datagram has been sent. */
+/* FIN_ACK, and FIN once every byte and every datagram has been sent, where one of them is due. */
 void skua_control_close(struct skua_connection *c, struct skua_fill *fill);
 void skua_control_ping(struct skua_connection *c, struct skua_fill *fill);
 /* Is there anything of the above to send, beside ACKs? */

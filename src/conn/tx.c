@@ -130,8 +130,10 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
     }
     c->count.packets_sent++;
     c->count.bytes_sent += size;
-    skua_conn_trace(c, SKUA_TRACE_PACKET_SENT,
-                    SKUA_TRACE_ARGS(fill->type, pn, size, c->recovery.bytes_in_flight), now);
+    if (skua_trace_on(&c->env->trace)) {
+        skua_conn_trace(c, SKUA_TRACE_PACKET_SENT,
+                        SKUA_TRACE_ARGS(fill->type, pn, size, c->recovery.bytes_in_flight), now);
+    }
 }
 
 size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, uint8_t flags,
@@ -202,6 +204,14 @@ static void fill_data(struct skua_connection *c, struct skua_fill *fill, skua_ti
     }
 }
 
+/* A look, and no call, for nearly all packets. */
+static inline void fill_close(struct skua_connection *c, struct skua_fill *fill)
+{
+    if (c->close.fin_due || c->close.fin_ack_due) {
+        skua_control_close(c, fill);
+    }
+}
+
 /* Puts into one packet behind those in `tx` what there is to say. Returns its length; 0 where there
  * is nothing, or nothing allowed. */
 static size_t build(struct skua_connection *c, const struct skua_tx *tx, size_t size,
@@ -222,19 +232,23 @@ static size_t build(struct skua_connection *c, const struct skua_tx *tx, size_t 
     if (c->confirmed) {
         size_t keep = c->datagrams != NULL ? skua_datagram_keep(c, &fill, ack_due) : 0;
         fill.w.end -= keep;
-        skua_control_ack(c, &fill, now);
+        if (skua_acks_pending(&c->rx.acks)) {
+            skua_control_ack(c, &fill, now);
+        }
         fill.w.end += keep;
     }
     if (allow_data) {
         if (c->token_due) {
             skua_token_fill(c, &fill); /* before a FIN_ACK, which may end all */
         }
-        skua_control_close(c, &fill);
+        fill_close(c, &fill);
         if (data) {
             skua_control_ids(c, &fill);
-            skua_control_ack_frequency(c, &fill);
+            if (c->tx.ack_frequency_due) {
+                skua_control_ack_frequency(c, &fill);
+            }
             fill_data(c, &fill, now);
-            skua_control_close(c, &fill);
+            fill_close(c, &fill);
         }
         c->tx.ping = c->tx.ping || c->tx.ack_only_run >= ACK_ONLY_RUN_MAX;
         skua_control_ping(c, &fill);

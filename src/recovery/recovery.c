@@ -6,10 +6,9 @@
 #include "recovery/internal.h"
 
 enum {
-    PTO_PROBES = 2,      /* RFC 9002 §6.2.4: at most two datagrams per PTO */
-    PTO_SHIFT_MAX = 20,  /* backoff is capped far below */
-    KEEP_LOST_PTOS = 3,  /* how long a lost packet's ACK still counts as spurious loss */
-    PROBE_HEADROOM = 256 /* packets of the limit that only probing may use */
+    PTO_PROBES = 2,     /* RFC 9002 §6.2.4: at most two datagrams per PTO */
+    PTO_SHIFT_MAX = 20, /* backoff is capped far below */
+    KEEP_LOST_PTOS = 3  /* how long a lost packet's ACK still counts as spurious loss */
 };
 
 void skua_recovery_init(struct skua_recovery *rec, struct skua_heap *heap)
@@ -69,12 +68,12 @@ void skua_recovery_drop_settled(struct skua_recovery *rec, skua_time now)
 
 /* A ring that would grow first forgets what is settled, where that is more than half of it; at the
  * limit, all of it. */
-static void make_room(struct skua_recovery *rec, uint32_t packets)
+static void tidy(struct skua_recovery *rec, uint32_t packets)
 {
     const struct skua_sent_map *sent = &rec->sent;
     uint64_t wanted = sent->next - sent->first + packets;
     uint64_t settled = rec->lowest - sent->first;
-    bool at_limit = wanted > SKUA_LIMIT_SENT_PACKETS_MAX - PROBE_HEADROOM;
+    bool at_limit = wanted > SKUA_RECOVERY_PACKETS_MAX;
     if ((wanted <= sent->cap && !at_limit) || !is_drained(rec)) {
         return;
     }
@@ -89,11 +88,11 @@ static void make_room(struct skua_recovery *rec, uint32_t packets)
     }
 }
 
-enum skua_err skua_recovery_reserve(struct skua_recovery *rec, uint32_t packets, uint32_t records)
+enum skua_err skua_recovery_make_room(struct skua_recovery *rec, uint32_t packets, uint32_t records)
 {
-    make_room(rec, packets);
+    tidy(rec, packets);
     uint64_t wanted = rec->sent.next - rec->sent.first + packets;
-    if (rec->pto_count == 0 && wanted > SKUA_LIMIT_SENT_PACKETS_MAX - PROBE_HEADROOM) {
+    if (rec->pto_count == 0 && wanted > SKUA_RECOVERY_PACKETS_MAX) {
         return SKUA_ELIMIT;
     }
     return skua_sent_reserve(&rec->sent, packets, records);
@@ -108,7 +107,6 @@ enum skua_err skua_recovery_on_sent(struct skua_recovery *rec, uint64_t pn,
     bool eliciting = (info->flags & SKUA_SENT_ELICITING) != 0;
     bool in_flight = (info->flags & SKUA_SENT_IN_FLIGHT) != 0;
     SKUA_ASSERT(in_flight || !eliciting);
-    skua_recovery_drop_settled(rec, now);
     size_t more = info->count > 1 ? info->count - 1 : 0;
     if (more > SKUA_LIMIT_SENT_PACKETS_MAX) {
         return SKUA_ELIMIT;

@@ -21,6 +21,7 @@
 
 #include <skua/skua.h>
 
+#include "base/limits.h"
 #include "base/record.h"
 #include "recovery/rtt.h"
 #include "recovery/sent.h"
@@ -145,9 +146,23 @@ static inline uint64_t skua_recovery_next_pn(const struct skua_recovery *rec)
     return rec->sent.next;
 }
 
+/* Packets that may await their ACK, but for probes. */
+#define SKUA_RECOVERY_PACKETS_MAX (SKUA_LIMIT_SENT_PACKETS_MAX - 256)
+
+/* As skua_recovery_reserve, where that takes more than a look. */
+enum skua_err skua_recovery_make_room(struct skua_recovery *rec, uint32_t packets,
+                                      uint32_t records);
+
 /* Makes sure that the next `packets` calls of on_sent and skip, with `records` records in all,
  * succeed. SKUA_ELIMIT: as many packets as allowed await their ACK: wait. SKUA_ENOMEM. */
-enum skua_err skua_recovery_reserve(struct skua_recovery *rec, uint32_t packets, uint32_t records);
+static inline enum skua_err skua_recovery_reserve(struct skua_recovery *rec, uint32_t packets,
+                                                  uint32_t records)
+{
+    const struct skua_sent_map *sent = &rec->sent;
+    bool room = skua_sent_has_room(sent, packets, records) &&
+                sent->next - sent->first + packets <= SKUA_RECOVERY_PACKETS_MAX;
+    return room ? SKUA_OK : skua_recovery_make_room(rec, packets, records);
+}
 
 /* Packet `pn` (the next one) was sealed and goes out at `now`. Fails as reserve does, and only
  * where no room was reserved: nothing changed then. */

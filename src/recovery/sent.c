@@ -99,9 +99,11 @@ enum skua_err skua_sent_reserve(struct skua_sent_map *map, uint32_t packets, uin
 
 enum skua_err skua_sent_push(struct skua_sent_map *map, struct skua_sent **out)
 {
-    enum skua_err err = skua_sent_reserve(map, 1, 0);
-    if (err != SKUA_OK) {
-        return err;
+    if (!skua_sent_has_room(map, 1, 0)) {
+        enum skua_err err = skua_sent_reserve(map, 1, 0);
+        if (err != SKUA_OK) {
+            return err;
+        }
     }
     struct skua_sent *entry = skua_sent_at(map, map->next);
     map->next++;

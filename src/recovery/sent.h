@@ -97,8 +97,15 @@ struct skua_sent_map {
 void skua_sent_init(struct skua_sent_map *map, struct skua_heap *heap);
 void skua_sent_deinit(struct skua_sent_map *map);
 
-/* Room for `packets` numbers and `records` records beyond each packet's first. SKUA_ELIMIT beyond
- * SKUA_LIMIT_SENT_PACKETS_MAX of either, SKUA_ENOMEM: nothing changed. */
+/* Is there room for `packets` numbers and `records` records beyond each packet's first? */
+static inline bool skua_sent_has_room(const struct skua_sent_map *map, uint32_t packets,
+                                      uint32_t records)
+{
+    return map->next - map->first + packets <= map->cap && records <= map->pool_left;
+}
+
+/* Makes it. SKUA_ELIMIT beyond SKUA_LIMIT_SENT_PACKETS_MAX of either, SKUA_ENOMEM: nothing changed.
+ */
 enum skua_err skua_sent_reserve(struct skua_sent_map *map, uint32_t packets, uint32_t records);
 
 /* The entry of number `next`, which is counted up: zeroed but for `more`. Errors as reserve. */

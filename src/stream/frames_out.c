@@ -277,6 +277,15 @@ static bool put_fresh(struct fill *f, struct skua_stream *stream, size_t *len)
     return true;
 }
 
+/* Does a stream that has sent new bytes stand where it stood? Most do: it has more of them, credit
+ * for them, and nothing else to say. */
+static bool goes_on(const struct skua_streams *s, const struct skua_stream *stream)
+{
+    const struct skua_send_side *send = &stream->send;
+    return send->buf.next < send->buf.end && send->buf.next < send->limit &&
+           s->sent < s->send_max && !stream->sends_again && !send->gathers && stream->sends == 0;
+}
+
 /* Bytes of streams in the order of sched.h, until the packet is full. */
 static void put_bytes(struct fill *f)
 {
@@ -292,7 +301,9 @@ static void put_bytes(struct fill *f)
             skua_stream_fix(stream);
         }
         skua_sched_sent(&s->sched, stream, len);
-        skua_stream_update(stream);
+        if (!goes_on(s, stream)) {
+            skua_stream_update(stream);
+        }
         if (skua_writer_left(f->w) == 0) {
             return; /* what a busy stream mostly does: fill the packet */
         }
