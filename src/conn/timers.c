@@ -10,6 +10,9 @@
 /* With an ICMP hint the peer gets this long to show that it lives. */
 #define HINT_PATIENCE_NS SKUA_SEC
 
+/* A flow may stop for as long without being asked after, on the shortest path. */
+#define STALLED_LEAST_NS (200 * SKUA_MSEC)
+
 void skua_timers_on_start(struct skua_connection *c, skua_time now)
 {
     c->life.received_at = now;
@@ -80,6 +83,31 @@ static skua_time hint_deadline(const struct skua_connection *c)
     return skua_time_add(c->life.hint_at, skua_time_max(skua_time_mul(pto, 3), HINT_PATIENCE_NS));
 }
 
+/* A client that only reads says nothing once it has acknowledged everything. Where its NAT forgets
+ * just then, the server's packets go astray and nobody can tell the other: so when a flow of full
+ * packets stops, with nothing of ours under way, the client asks after it, once. Its PING is
+ * repeated as any packet that is lost, and shows the server the way. A flow that ends does so with
+ * a packet that is not full, as a rule, and then there is no stream left to wait for; an idle
+ * connection is asked nothing. */
+static skua_time stalled_deadline(const struct skua_connection *c)
+{
+    if (!c->flowing || c->is_server || c->close.peer_complete || !skua_streams_any(&c->streams) ||
+        c->recovery.eliciting_in_flight > 0) {
+        return SKUA_NEVER;
+    }
+    skua_time pto = skua_rtt_pto(&c->recovery.rtt, c->recovery.max_ack_delay_ns);
+    return skua_time_add(c->life.received_at,
+                         skua_time_max(skua_time_mul(pto, 3), STALLED_LEAST_NS));
+}
+
+static void run_stalled(struct skua_connection *c, skua_time now)
+{
+    if (stalled_deadline(c) <= now) {
+        c->flowing = false;
+        c->tx.ping = true;
+    }
+}
+
 /* What a busy connection needs and a quiet one does not (rings of packet numbers) is given back
  * when stragglers are no longer expected. It happens once per pause: then there is nothing left to
  * give. */
@@ -133,6 +161,7 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
     at = skua_time_min(at, hint_deadline(c));
     at = skua_time_min(at, c->life.keepalive_at);
     at = skua_time_min(at, trim_deadline(c));
+    at = skua_time_min(at, stalled_deadline(c));
     if (c->early_open) {
         at = skua_time_min(at, skua_early_deadline(c));
     }
@@ -205,6 +234,7 @@ static void run_repairs(struct skua_connection *c, skua_time now)
 {
     skua_fate_on_timeout(c, now);
     run_blocked(c, now);
+    run_stalled(c, now);
     run_trim(c, now);
     if (skua_streams_failed(&c->streams)) {
         skua_close_fail(c, SKUA_CODE_INTERNAL, 0, "out of memory", now);

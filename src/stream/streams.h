@@ -207,6 +207,12 @@ enum skua_code skua_streams_on_stream_data_blocked(struct skua_streams *streams,
 enum skua_code skua_streams_on_streams_blocked(struct skua_streams *streams, unsigned uni,
                                                uint64_t limit);
 
+/* Is any stream open, or one that has ended not yet let go? */
+static inline bool skua_streams_any(const struct skua_streams *streams)
+{
+    return streams->count > 0;
+}
+
 /* Is anything borrowed? Constant time. */
 static inline bool skua_streams_has_loans(const struct skua_streams *streams)
 {

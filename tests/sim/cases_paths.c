@@ -120,6 +120,35 @@ void case_nat_forgets_the_port(const char *name)
     }
 }
 
+/* ... and just when the client that reads owes no ACK: nothing that the server sends finds it, and
+ * it has nothing to say. It asks after the flow, and is found. */
+void case_nat_forgets_a_silent_reader(const char *name)
+{
+    struct pair p;
+    struct skua_conn_stats stats;
+    pair_init(&p, name, &ordinary);
+    sim_host_nat(p.client.host, NULL);
+    pair_establish(&p);
+    side_send(&p.server, SKUA_STREAM_UNI, UINT64_C(1) << 40);
+    pair_run(&p, SEC(2));
+    for (unsigned i = 0; i < 20; i++) {
+        const struct skua_connection *c = connection_of(&p.client);
+        pair_until(&p, SEC(1),
+                   c->rx.acks.eliciting == 0 && c->recovery.eliciting_in_flight == 0 &&
+                       !skua_control_wants_send(c));
+        rebind(&p, i % 5 == 4);
+        uint64_t received = p.client.received;
+        pair_until(&p, SEC(1), p.server.events[SKUA_EVENT_PATH] == i + 1);
+        pair_run(&p, MS(900));
+        SIM_CHECK(p.w, p.client.received > received + 500000);
+    }
+    side_stats(&p.server, &stats);
+    SIM_CHECK(p.w, stats.path_changes == 20 && stats.path_failures == 0);
+    SIM_CHECK(p.w, skua_conn_abort(p.server.host->ep, p.server.conn, 0, "") == SKUA_OK);
+    side_kick(&p.server);
+    pair_end(&p);
+}
+
 /* Another address may be another network: window, RTT and path MTU start anew. */
 void case_nat_changes_the_address(const char *name)
 {

@@ -140,6 +140,43 @@ static void small_buffers_bound_the_mtu(void **state)
     pair_close(&p);
 }
 
+/* A packet of `from` that asks for an ACK, `less` bytes shorter than a full one, then an hour of
+ * nothing: how many datagrams the other side has sent. */
+static uint64_t sent_after(int from, size_t less, bool streams)
+{
+    struct pair p;
+    uint8_t frames[SKUA_LIMIT_UDP_MIN] = {0};
+    skua_stream stream;
+    size_t n;
+    establish_quiet(&p);
+    for (unsigned i = 0; i < (streams ? 2 : 0); i++) {
+        struct host *h = &p.host[i];
+        assert_int_equal(skua_stream_open(h->ep, h->conn, SKUA_STREAM_BIDI, &stream), SKUA_OK);
+        assert_int_equal(skua_stream_write(h->ep, stream, "x", 1, &n), SKUA_OK);
+    }
+    pair_run(&p, 10 * SKUA_SEC);
+    uint64_t before = p.host[!from].sent;
+    assert_int_equal(pair_conn(&p, from)->pmtud.mtu, SKUA_LIMIT_UDP_MIN);
+    size_t len = skua_tx_room(pair_conn(&p, from)) - less;
+    frames[len - 1] = SKUA_FRAME_PING;
+    pair_forge(&p, from, frames, len);
+    pair_run(&p, 3600 * SKUA_SEC);
+    uint64_t sent = p.host[!from].sent - before;
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
+    pair_close(&p);
+    return sent;
+}
+
+/* A client asks after a flow that stops, once; after nothing else, and a server never. */
+static void a_flow_that_stops(void **state)
+{
+    (void)state;
+    assert_int_equal(sent_after(SERVER, 0, true), 2); /* ACK and PING */
+    assert_int_equal(sent_after(SERVER, 1, true), 1); /* ACK */
+    assert_int_equal(sent_after(SERVER, 0, false), 1);
+    assert_int_equal(sent_after(CLIENT, 0, true), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_dead_port_ends_a_connection_soon),
         cmocka_unit_test(an_unreachable_network_is_waited_for),
         cmocka_unit_test(a_lost_ping_is_not_waited_for),
+        cmocka_unit_test(a_flow_that_stops),
         cmocka_unit_test(small_buffers_bound_the_mtu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
