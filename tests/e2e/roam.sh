@@ -26,7 +26,7 @@ moved() {
 bad() {
   port=$server_port
   through_link --json --rate 50mbit --delay 10ms --mtu 1472 --rebind-every 1s --move-to 127.0.0.2 \
-    --move-after 1500ms "$@"
+    --move-after 1500ms
 }
 
 bad
