@@ -123,8 +123,7 @@ void skua_early_settle(struct skua_endpoint *ep, struct skua_connection *c, skua
     const struct skua_id id = skua_ids_own(&c->ids); /* the first one still */
     struct skua_half_open *entry = skua_syn_queue_find(&ep->syns, id.bytes, id.len);
     if (entry != NULL && c->confirmed) {
-        skua_time linger = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
-        skua_syn_queue_spend(&ep->syns, entry, skua_time_add(now, linger));
+        skua_syn_queue_spend(&ep->syns, entry, skua_listener_spent_until(c, now));
     } else if (entry != NULL) {
         entry->early = false;
         entry->over = true;

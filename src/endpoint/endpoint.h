@@ -109,6 +109,8 @@ enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct sk
  * where there is none. */
 enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct skua_arrival *arrival,
                                       skua_time now);
+/* Until when a late copy of the SYN that has just become `c` is known as such. */
+skua_time skua_listener_spent_until(const struct skua_connection *c, skua_time now);
 
 /* --- early_open.c */
 

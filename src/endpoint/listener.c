@@ -16,6 +16,10 @@
  */
 #define SPENT_NS (3 * SKUA_SEC)
 
+/* ... and at most for so long, however long a client makes its round trips look: a record's time
+ * holds up all that were made after it. */
+#define SPENT_MAX_NS (60 * SKUA_SEC)
+
 static enum skua_verdict refuse(struct skua_endpoint *ep, const struct skua_arrival *a,
                                 const struct skua_syn *syn, skua_time now)
 {
@@ -198,6 +202,12 @@ enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct sk
     return SKUA_VERDICT_SYN_CANCELLED;
 }
 
+skua_time skua_listener_spent_until(const struct skua_connection *c, skua_time now)
+{
+    skua_time linger = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
+    return skua_time_add(now, skua_time_min(linger, SPENT_MAX_NS));
+}
+
 /* Message 3, or for IK nothing: what the handshake came to. */
 static enum skua_verdict finish(const struct skua_endpoint *ep, const struct skua_half_open *entry,
                                 const struct skua_settings *settings, const struct skua_arrival *a,
@@ -281,8 +291,7 @@ static enum skua_verdict open_connection(struct skua_endpoint *ep, struct skua_h
         skua_connection_abort(c, false, (uint64_t)code, "");
         verdict = verdict_of(code);
     }
-    skua_time until = skua_time_add(now, skua_time_mul(skua_recovery_pto(&c->recovery), 3));
-    skua_syn_queue_spend(&ep->syns, entry, until);
+    skua_syn_queue_spend(&ep->syns, entry, skua_listener_spent_until(c, now));
     return verdict;
 }
 

@@ -86,8 +86,7 @@ enum skua_verdict skua_rendezvous_third(struct skua_endpoint *ep, struct skua_ha
     bool met = verdict == SKUA_VERDICT_OK || verdict == SKUA_VERDICT_PROTOCOL;
     skua_demux_remove_id(ep, met ? &old : &args.own_id);
     if (met || verdict == SKUA_VERDICT_SYN_ACK_UNTRUSTED) {
-        skua_time linger = skua_time_mul(skua_recovery_pto(&c->recovery), 3);
-        skua_syn_queue_spend(&ep->syns, entry, skua_time_add(now, linger));
+        skua_syn_queue_spend(&ep->syns, entry, skua_listener_spent_until(c, now));
     }
     return verdict == SKUA_VERDICT_BAD_AUTH ? SKUA_VERDICT_CONFIRM_BAD : verdict;
 }

@@ -813,6 +813,27 @@ static void the_answer_is_kept(void **state)
     pair_close(&p);
 }
 
+/* A client can make its round trips look as long as it likes, by ACKs that say that they were not
+ * late; its SYN is not remembered for three PTOs of that. */
+static void a_slow_client_is_forgotten_in_time(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_early(&p, NULL);
+    struct skua_token token = earn(&p);
+    (void)call(&p, &token, "hello");
+    pair_run(&p, p.delay);
+    const struct skua_endpoint *ep = p.host[SERVER].ep;
+    skua_conn_first_rtt(pair_conn(&p, SERVER), 60 * SKUA_SEC);
+    pair_run(&p, 4 * p.delay);
+    assert_false(pair_conn(&p, SERVER)->early_open);
+    assert_int_equal(skua_idmap_count(&ep->syns.spent), 1);
+    close_both(&p);
+    pair_run(&p, 61 * SKUA_SEC);
+    assert_int_equal(skua_idmap_count(&ep->syns.spent), 0);
+    pair_close(&p);
+}
+
 /* A server that claims to have taken what it was not given. */
 static void taken_and_never_given(void **state)
 {
@@ -1001,6 +1022,7 @@ int main(void)
         cmocka_unit_test(the_server_ends_it_first),
         cmocka_unit_test(the_answer_is_kept),
         cmocka_unit_test(taken_and_never_given),
+        cmocka_unit_test(a_slow_client_is_forgotten_in_time),
         cmocka_unit_test(an_unused_token_does_not_hide_another_key),
         cmocka_unit_test(a_clock_that_falls_back),
         cmocka_unit_test(strikes_are_bounded),
