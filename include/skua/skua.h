@@ -657,8 +657,12 @@ struct skua_conn_stats {
     uint64_t persistent_congestions;
     uint64_t key_updates; /* times the keys of sending changed, whichever side began */
     uint64_t mtu;         /* present datagram size, UDP payload */
-    uint64_t mtu_probes_sent, mtu_probes_lost, mtu_black_holes;
-    uint64_t send_buffered; /* written, not yet acknowledged */
+    uint64_t mtu_probes_sent, mtu_probes_lost;
+    uint64_t mtu_suspicions; /* times that large packets were lost and small ones arrived: data left
+                                in small ones until probes had judged */
+    uint64_t mtu_black_holes; /* of these, times that the path had become smaller: the size fell */
+    uint64_t mtu_refusals;    /* times that the own host refused it (EMSGSIZE): the size fell */
+    uint64_t send_buffered;   /* written, not yet acknowledged */
     uint64_t recv_buffered; /* received, not yet read; what messages hold beside the window, too */
     uint64_t send_credit;   /* the peer's credit left on the connection */
     uint64_t recv_window;   /* the window granted to the peer */

@@ -164,6 +164,7 @@ struct skua_counters {
     uint32_t pto_count, congestion_events, persistent_congestions;
     uint32_t key_updates, mtu_probes_sent, mtu_probes_lost;
     uint32_t path_changes, path_failures, path_challenges;
+    uint32_t mtu_suspicions, mtu_black_holes, mtu_refusals;
 };
 
 struct skua_migration;

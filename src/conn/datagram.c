@@ -28,7 +28,8 @@ static size_t peer_most(const struct skua_connection *c)
 
 size_t skua_datagram_most(const struct skua_connection *c)
 {
-    size_t fits = skua_tx_room(c) - 1;
+    /* While a black hole is only suspected, large ones wait for the judgement. */
+    size_t fits = skua_tx_trusted_room(c) - 1;
     size_t most = peer_most(c);
     return most < fits ? most : fits;
 }

@@ -56,6 +56,7 @@ static void record_lost(struct skua_connection *c, const struct skua_record *rec
 void skua_fate_set_mtu(struct skua_connection *c, uint32_t old, skua_time now)
 {
     skua_cc_on_mtu(&c->cc, c->pmtud.mtu);
+    skua_recovery_set_full(&c->recovery, c->pmtud.mtu);
     skua_streams_set_packet_room(&c->streams, (uint32_t)skua_tx_room(c));
     skua_conn_trace(c, SKUA_TRACE_MTU, SKUA_TRACE_ARGS(old, c->pmtud.mtu), now);
 }
@@ -105,7 +106,7 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
     }
     if (loss->mtu_probe != 0) {
         c->count.mtu_probes_lost++;
-        skua_pmtud_on_probe_lost(&c->pmtud, loss->mtu_probe);
+        c->count.mtu_black_holes += skua_pmtud_on_probe_lost(&c->pmtud, loss->mtu_probe);
     }
     if (loss->packets == 0) {
         return;
@@ -127,8 +128,14 @@ static void on_loss(struct skua_connection *c, const struct skua_loss_result *lo
     skua_cc_on_loss(&c->cc, &cc_loss, now);
     count_reductions(c, &before);
     uint32_t old = c->pmtud.mtu;
-    if (skua_pmtud_on_packet_lost(&c->pmtud, loss->size_min, loss->packets, loss->largest_sent,
-                                  now)) {
+    const struct skua_pmtud_loss mtu_loss = {.packets = loss->packets,
+                                             .small = loss->small,
+                                             .large = loss->large,
+                                             .large_min = loss->large_min};
+    if (skua_pmtud_on_packet_lost(&c->pmtud, &mtu_loss, now)) {
+        bool suspicion = c->pmtud.suspect != 0;
+        c->count.mtu_suspicions += suspicion;
+        c->count.mtu_black_holes += !suspicion;
         skua_fate_set_mtu(c, old, now);
     }
 }
@@ -169,14 +176,11 @@ static void follow_controller(struct skua_connection *c, skua_time now)
 /* The controller and the path hear what arrived. */
 static void on_acked(struct skua_connection *c, const struct skua_ack_result *ack, skua_time now)
 {
-    if (ack->mtu_probe != 0) {
-        uint32_t old = c->pmtud.mtu;
-        if (skua_pmtud_on_probe_acked(&c->pmtud, ack->mtu_probe)) {
-            skua_fate_set_mtu(c, old, now);
-        }
-    }
-    if (ack->size_max != 0) {
-        skua_pmtud_on_packet_acked(&c->pmtud, ack->size_max);
+    uint32_t old = c->pmtud.mtu;
+    bool changed = ack->mtu_probe != 0 && skua_pmtud_on_probe_acked(&c->pmtud, ack->mtu_probe);
+    changed = skua_pmtud_on_packet_acked(&c->pmtud, ack->size_max) || changed;
+    if (changed) {
+        skua_fate_set_mtu(c, old, now);
     }
     if (ack->bytes > 0) {
         const struct skua_cc_ack cc_ack = {

@@ -174,6 +174,8 @@ enum skua_code skua_token_recv(struct skua_connection *c, const struct skua_fram
 
 /* Bytes of frames that a packet of the path MTU carries. */
 size_t skua_tx_room(const struct skua_connection *c);
+/* The same for the largest packet that is taken to work (path/pmtud.h). */
+size_t skua_tx_trusted_room(const struct skua_connection *c);
 
 /* Starts a packet of at most `size` bytes at `buf`; false where as many packets as allowed wait for
  * their ACK, or there is no memory. Nothing has happened until it is sealed. */

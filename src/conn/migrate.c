@@ -152,6 +152,7 @@ static void restart(struct skua_connection *c, skua_time rtt, skua_time now)
     skua_pmtud_init(&c->pmtud, c->env->max_udp_payload);
     skua_pmtud_start(&c->pmtud, c->peer_max_udp_payload);
     skua_streams_set_packet_room(&c->streams, (uint32_t)skua_tx_room(c));
+    skua_recovery_set_full(&c->recovery, c->pmtud.mtu);
     skua_cc_init(&c->cc, c->cc.ops, c->pmtud.mtu, now);
     skua_pacer_init(&c->pacer, c->pmtud.mtu, now);
     if (rtt != SKUA_NEVER) {

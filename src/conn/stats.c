@@ -17,7 +17,9 @@ static void path_stats(const struct skua_connection *c, struct skua_conn_stats *
     out->mtu = c->pmtud.mtu;
     out->mtu_probes_sent = c->count.mtu_probes_sent;
     out->mtu_probes_lost = c->count.mtu_probes_lost;
-    out->mtu_black_holes = c->pmtud.black_holes;
+    out->mtu_suspicions = c->count.mtu_suspicions;
+    out->mtu_black_holes = c->count.mtu_black_holes;
+    out->mtu_refusals = c->count.mtu_refusals;
     out->ecn_state = (enum skua_ecn_state)c->ecn.state;
     out->ecn_ect0_sent = c->ecn.sent;
     out->ecn_ect0_reported = c->ecn.ect0;

@@ -29,13 +29,23 @@ static bool carries_message3(const struct skua_connection *c)
     return c->dial != NULL && !c->confirmed && c->dial->initiator.message3_len > 0;
 }
 
-size_t skua_tx_room(const struct skua_connection *c)
+static size_t room_of(const struct skua_connection *c, size_t size)
 {
     const struct skua_id own = skua_ids_own(&c->ids);
     size_t header = carries_message3(c) ? skua_confirm_header_len(&c->ids.peer, &own,
                                                                   c->dial->initiator.message3_len)
                                         : skua_data_header_len(c->ids.peer.len);
-    return c->pmtud.mtu - header - skua_packet_overhead(&c->keys);
+    return size - header - skua_packet_overhead(&c->keys);
+}
+
+size_t skua_tx_room(const struct skua_connection *c)
+{
+    return room_of(c, c->pmtud.mtu);
+}
+
+size_t skua_tx_trusted_room(const struct skua_connection *c)
+{
+    return room_of(c, skua_pmtud_trusted(&c->pmtud));
 }
 
 static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size,
@@ -268,8 +278,10 @@ static size_t build(struct skua_connection *c, const struct skua_tx *tx, size_t 
 
 bool skua_tx_may_probe(const struct skua_connection *c)
 {
-    bool bulk = c->tx.cwnd_limited || c->tx.pacing_limited; /* larger packets would help */
-    return bulk && c->confirmed && !c->close.shutdown && !c->close.peer_fin;
+    /* Larger packets would help, or it must be known whether the path still takes them. */
+    bool wanted = c->tx.cwnd_limited || c->tx.pacing_limited || c->pmtud.suspect != 0;
+    /* Once FIN has left, all has been sent. It waits for datagrams, and these for the judgement. */
+    return wanted && c->confirmed && !c->close.fin_sent;
 }
 
 /* Buffers of the caller's that are smaller than what the path takes bound the size as a link does.
@@ -358,11 +370,25 @@ static bool wants_mark(const struct skua_connection *c, skua_time now)
     return c->confirmed && skua_ecn_marks(&c->ecn) && (c->tx.mark_next || !is_unheard(c, now));
 }
 
+/* Size of the next packet. */
+static size_t packet_size(const struct skua_connection *c)
+{
+    uint8_t probes = c->tx.probes;
+    return probes == 0 ? c->pmtud.mtu
+                       : skua_pmtud_pto_size(&c->pmtud, c->recovery.pto_count, probes - 1u);
+}
+
+/* A PTO's probe has left. A large one is not the last: at least a PING is to follow. */
+static void count_probe(struct skua_connection *c, size_t len)
+{
+    c->tx.probes--;
+    c->tx.ping = c->tx.ping || (c->tx.probes > 0 && len > SKUA_LIMIT_UDP_MIN);
+}
+
 /* As many packets of one size as there is cause, window, budget and room for. */
 static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
-    size_t size =
-        c->tx.probes > 0 ? skua_pmtud_pto_size(&c->pmtud, c->recovery.pto_count) : c->pmtud.mtu;
+    size_t size = packet_size(c);
     uint64_t budget = skua_pacer_budget(&c->pacer, now);
     size_t first = 0;
     c->tx.ect = wants_mark(c, now);
@@ -377,11 +403,13 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time 
         tx->len += len;
         budget = budget > len ? budget - len : 0;
         if (c->tx.probes > 0) {
-            c->tx.probes--;
+            count_probe(c, len);
         }
-        if (len < size) {
+        /* A shorter one is the last. */
+        if (len < first || len < size) {
             break;
         }
+        size = packet_size(c) < first ? packet_size(c) : first;
     }
     tx->segment_size = first;
     tx->ecn = c->tx.ect ? SKUA_ECN_ECT0 : SKUA_ECN_NOT_ECT;
@@ -445,6 +473,7 @@ void skua_connection_too_large(struct skua_connection *c, const struct skua_tx *
 {
     uint32_t old = c->pmtud.mtu;
     if (skua_pmtud_on_too_big(&c->pmtud, (uint32_t)tx->segment_size)) {
+        c->count.mtu_refusals++;
         skua_fate_set_mtu(c, old, now);
     }
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE);

@@ -1,7 +1,8 @@
 /* Path MTU discovery: the search (RFC 8899 §5) and the judgement on black holes (§4.3).
  *
- * Invariant: 1200 <= mtu < ceiling, and mtu <= goal <= max. The search looks between mtu and the
- * smaller of goal and ceiling - 1. */
+ * Invariant: 1200 <= mtu < ceiling, and mtu <= goal <= max; mtu < suspect < ceiling where there is
+ * a suspicion. The search looks between mtu and the smaller of goal and ceiling - 1; it pauses for
+ * a suspicion. */
 #include "path/pmtud.h"
 
 #include <stddef.h>
@@ -13,7 +14,7 @@
 enum {
     BASE = SKUA_LIMIT_UDP_MIN, /* RFC 8899 §5.1.2: BASE_PLPMTU */
     FEW_LOSSES = 4,            /* lost packets that make a suspicion */
-    EPISODES = 2,              /* suspicions that make a belief */
+    DISMISSALS = 2,            /* suspicions dismissed in vain before one is believed at once */
     STEP_MIN = 8               /* bytes that are not worth another probe */
 };
 
@@ -33,8 +34,16 @@ void skua_pmtud_init(struct skua_pmtud *pmtud, uint32_t max)
         .ceiling = (uint16_t)(max + 1),
         .goal = (uint16_t)max,
         .raise_time = SKUA_NEVER,
-        .black_hole_time = SKUA_NEVER,
     };
+}
+
+/* Tries `size` next; 0 = nothing. */
+static void attempt(struct skua_pmtud *pmtud, uint32_t size)
+{
+    pmtud->size = (uint16_t)size;
+    pmtud->losses = 0;
+    pmtud->lossy = false;
+    pmtud->in_flight = false;
 }
 
 /* Begins a search for the largest size up to `goal`. */
@@ -43,10 +52,8 @@ static void search(struct skua_pmtud *pmtud, uint32_t goal, uint32_t ceiling)
     pmtud->goal = (uint16_t)goal;
     pmtud->ceiling = (uint16_t)ceiling;
     pmtud->goal_losses = 0;
-    pmtud->size = 0;
-    pmtud->losses = 0;
-    pmtud->in_flight = false;
     pmtud->raise_time = SKUA_NEVER;
+    attempt(pmtud, 0);
 }
 
 void skua_pmtud_start(struct skua_pmtud *pmtud, uint32_t peer_max)
@@ -86,15 +93,14 @@ uint32_t skua_pmtud_probe_size(struct skua_pmtud *pmtud, skua_time now)
     if (!pmtud->enabled || pmtud->in_flight) {
         return 0;
     }
-    if (pmtud->raise_time != SKUA_NEVER) {
+    if (pmtud->suspect == 0 && pmtud->raise_time != SKUA_NEVER) {
         if (now < pmtud->raise_time) {
             return 0;
         }
         search(pmtud, pmtud->max, pmtud->max + 1u);
     }
     if (pmtud->size == 0) {
-        pmtud->size = (uint16_t)choose(pmtud);
-        pmtud->losses = 0;
+        attempt(pmtud, choose(pmtud));
         if (pmtud->size == 0 && pmtud->mtu < pmtud->max) {
             pmtud->raise_time = skua_time_add(now, SKUA_PMTUD_RAISE_NS);
         }
@@ -104,7 +110,7 @@ uint32_t skua_pmtud_probe_size(struct skua_pmtud *pmtud, skua_time now)
 
 skua_time skua_pmtud_deadline(const struct skua_pmtud *pmtud)
 {
-    return pmtud->enabled ? pmtud->raise_time : SKUA_NEVER;
+    return pmtud->enabled && pmtud->suspect == 0 ? pmtud->raise_time : SKUA_NEVER;
 }
 
 void skua_pmtud_on_probe_sent(struct skua_pmtud *pmtud, uint32_t size)
@@ -113,58 +119,94 @@ void skua_pmtud_on_probe_sent(struct skua_pmtud *pmtud, uint32_t size)
     pmtud->in_flight = true;
 }
 
-static void forget_suspicion(struct skua_pmtud *pmtud)
+static void forget_losses(struct skua_pmtud *pmtud)
 {
     pmtud->hole_size = 0;
     pmtud->hole_losses = 0;
-    pmtud->hole_episodes = 0;
+}
+
+/* `size` works, and is more than the present one. */
+static void adopt(struct skua_pmtud *pmtud, uint32_t size)
+{
+    pmtud->mtu = (uint16_t)size;
+    if (pmtud->ceiling <= size) {
+        pmtud->ceiling = (uint16_t)(size + 1);
+    }
+    if (pmtud->suspect != 0 && size >= pmtud->suspect) {
+        pmtud->suspect = 0;
+        pmtud->dismissed++;
+    }
+    forget_losses(pmtud);
 }
 
 bool skua_pmtud_on_probe_acked(struct skua_pmtud *pmtud, uint32_t size)
 {
     if (size >= pmtud->size) {
-        pmtud->in_flight = false;
-        pmtud->size = 0;
+        attempt(pmtud, 0);
     }
     /* An ACK may be late: its probe counted as lost already. The size works all the same. */
     if (size <= pmtud->mtu || size > pmtud->goal) {
         return false;
     }
-    pmtud->mtu = (uint16_t)size;
-    if (pmtud->ceiling <= size) {
-        pmtud->ceiling = (uint16_t)(size + 1);
-    }
-    forget_suspicion(pmtud);
+    adopt(pmtud, size);
     return true;
 }
 
-void skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size)
+/* The size that worked does so no more. */
+static void believe_black_hole(struct skua_pmtud *pmtud, uint32_t size)
+{
+    pmtud->suspect = 0;
+    pmtud->dismissed = 0;
+    forget_losses(pmtud);
+    search(pmtud, size, size);
+}
+
+static void on_size_failed(struct skua_pmtud *pmtud)
+{
+    pmtud->ceiling = pmtud->size;
+    attempt(pmtud, 0);
+}
+
+bool skua_pmtud_on_probe_lost(struct skua_pmtud *pmtud, uint32_t size)
 {
     if (!pmtud->in_flight || size != pmtud->size) {
-        return;
+        return false;
     }
     pmtud->in_flight = false;
-    bool is_goal = size == pmtud->goal;
+    bool is_goal = pmtud->suspect == 0 && size == pmtud->goal;
     uint32_t losses = is_goal ? ++pmtud->goal_losses : ++pmtud->losses;
-    if (losses >= SKUA_PMTUD_MAX_PROBES) {
-        pmtud->ceiling = (uint16_t)size;
-        pmtud->size = 0;
-        pmtud->losses = 0;
+    bool failed = losses >= (pmtud->lossy ? SKUA_PMTUD_MAX_PROBES_LOSSY : SKUA_PMTUD_MAX_PROBES);
+    if (failed && pmtud->suspect != 0) {
+        believe_black_hole(pmtud, size);
+        return true;
+    }
+    if (failed) {
+        on_size_failed(pmtud);
     } else if (is_goal) {
         /* Likely sizes come first; the goal gets its other chances after them. */
         pmtud->size = 0;
     }
+    return false;
 }
 
-void skua_pmtud_on_packet_acked(struct skua_pmtud *pmtud, uint32_t size)
+bool skua_pmtud_on_packet_acked(struct skua_pmtud *pmtud, uint32_t size)
 {
-    if (size == 0) {
-        return;
+    if (size <= BASE) {
+        return false;
     }
-    pmtud->acked_size = (uint16_t)size;
+    if (size >= pmtud->mtu) {
+        pmtud->dismissed = 0;
+    }
     if (pmtud->hole_size != 0 && size >= pmtud->hole_size) {
-        forget_suspicion(pmtud);
+        forget_losses(pmtud);
     }
+    if (pmtud->suspect == 0 || size < pmtud->suspect) {
+        return false;
+    }
+    /* It was only late. */
+    attempt(pmtud, 0);
+    adopt(pmtud, pmtud->suspect);
+    return true;
 }
 
 /* The largest step below `size`. */
@@ -177,51 +219,38 @@ static uint16_t step_below(uint32_t size)
     return steps[i];
 }
 
-static void believe_black_hole(struct skua_pmtud *pmtud, skua_time now)
+/* Data take the smallest size, whatever comes out. */
+static void suspect(struct skua_pmtud *pmtud, skua_time now)
 {
-    uint32_t old = pmtud->mtu;
-    bool again = pmtud->black_hole_time != SKUA_NEVER &&
-                 skua_time_sub(now, pmtud->black_hole_time) < SKUA_PMTUD_RAISE_NS;
-    pmtud->mtu = step_below(pmtud->hole_size);
-    pmtud->black_hole_time = now;
-    pmtud->black_holes++;
-    forget_suspicion(pmtud);
-    search(pmtud, old, old + 1);
-    if (again) {
+    uint16_t size = pmtud->mtu;
+    pmtud->mtu = BASE;
+    forget_losses(pmtud);
+    if (pmtud->dismissed >= DISMISSALS) {
+        believe_black_hole(pmtud, size);
         pmtud->raise_time = skua_time_add(now, SKUA_PMTUD_RAISE_NS);
+    } else {
+        pmtud->suspect = size;
+        attempt(pmtud, size);
     }
 }
 
-bool skua_pmtud_on_packet_lost(struct skua_pmtud *pmtud, uint32_t size_min, uint64_t count,
-                               skua_time newest_sent, skua_time now)
+bool skua_pmtud_on_packet_lost(struct skua_pmtud *pmtud, const struct skua_pmtud_loss *loss,
+                               skua_time now)
 {
-    if (size_min <= BASE) {
-        /* Small ones are lost as well: congestion, or chance. */
-        forget_suspicion(pmtud);
+    /* The large ones that are lost while there is a suspicion left before it. */
+    pmtud->lossy = pmtud->lossy || (pmtud->suspect != 0 ? loss->small : loss->packets) > 0;
+    if (loss->large == 0 || loss->large_min > pmtud->mtu) {
         return false;
     }
-    /* Beyond the present size: sent before it was lowered. */
-    bool stale =
-        size_min > pmtud->mtu || (pmtud->hole_episodes != 0 && newest_sent <= pmtud->hole_time);
-    /* A large one arrived with the ACK that told of the loss: chance. */
-    bool small_arrived = pmtud->acked_size != 0 && pmtud->acked_size < size_min;
-    if (stale || !small_arrived) {
-        return false;
+    if (pmtud->hole_size == 0 || loss->large_min < pmtud->hole_size) {
+        pmtud->hole_size = (uint16_t)loss->large_min;
     }
-    if (pmtud->hole_size == 0 || size_min < pmtud->hole_size) {
-        pmtud->hole_size = (uint16_t)size_min;
-    }
-    pmtud->hole_losses = (uint8_t)(pmtud->hole_losses + (count < FEW_LOSSES ? count : FEW_LOSSES));
+    uint64_t losses = pmtud->hole_losses + loss->large;
+    pmtud->hole_losses = (uint8_t)(losses < FEW_LOSSES ? losses : FEW_LOSSES);
     if (pmtud->hole_losses < FEW_LOSSES) {
         return false;
     }
-    pmtud->hole_losses = 0;
-    pmtud->hole_time = now;
-    pmtud->hole_episodes++;
-    if (pmtud->hole_episodes < EPISODES) {
-        return false;
-    }
-    believe_black_hole(pmtud, now);
+    suspect(pmtud, now);
     return true;
 }
 
@@ -234,28 +263,30 @@ bool skua_pmtud_on_too_big(struct skua_pmtud *pmtud, uint32_t size)
         pmtud->ceiling = (uint16_t)size;
     }
     if (pmtud->size >= size) {
-        pmtud->in_flight = false;
-        pmtud->size = 0;
+        attempt(pmtud, 0);
+    }
+    if (pmtud->suspect >= size) {
+        believe_black_hole(pmtud, pmtud->suspect);
+        pmtud->ceiling = (uint16_t)size;
     }
     if (pmtud->mtu < size) {
         return false;
     }
     pmtud->mtu = step_below(size);
     pmtud->raise_time = SKUA_NEVER;
-    forget_suspicion(pmtud);
+    forget_losses(pmtud);
     return true;
 }
 
 void skua_pmtud_on_path(struct skua_pmtud *pmtud)
 {
     pmtud->in_flight = false;
-    pmtud->acked_size = 0;
-    forget_suspicion(pmtud);
+    forget_losses(pmtud);
 }
 
-uint32_t skua_pmtud_pto_size(const struct skua_pmtud *pmtud, uint32_t pto_count)
+uint32_t skua_pmtud_pto_size(const struct skua_pmtud *pmtud, uint32_t pto_count, uint32_t left)
 {
-    return pto_count < 2 ? pmtud->mtu : BASE;
+    return pto_count == 0 || (pto_count == 1 && left > 0) ? pmtud->mtu : BASE;
 }
 
 void skua_pmtud_check(const struct skua_pmtud *pmtud)
@@ -265,6 +296,8 @@ void skua_pmtud_check(const struct skua_pmtud *pmtud)
     SKUA_ASSERT(pmtud->mtu < pmtud->ceiling && pmtud->ceiling <= pmtud->max + 1);
     SKUA_ASSERT(pmtud->size == 0 || (pmtud->size > pmtud->mtu && pmtud->size <= pmtud->goal));
     SKUA_ASSERT(!pmtud->in_flight || pmtud->size != 0);
-    SKUA_ASSERT(pmtud->losses < SKUA_PMTUD_MAX_PROBES && pmtud->hole_losses < FEW_LOSSES);
-    SKUA_ASSERT(pmtud->hole_episodes < EPISODES);
+    SKUA_ASSERT(pmtud->losses < SKUA_PMTUD_MAX_PROBES_LOSSY && pmtud->hole_losses < FEW_LOSSES);
+    SKUA_ASSERT(pmtud->suspect == 0 ||
+                (pmtud->mtu < pmtud->suspect && pmtud->suspect < pmtud->ceiling &&
+                 pmtud->size == pmtud->suspect));
 }

@@ -102,6 +102,9 @@ static void acknowledge(struct walk *walk, uint64_t pn, uint64_t low)
         out->mtu_probe = entry->size;
     } else if (!other_path && entry->size > out->size_max) {
         out->size_max = entry->size;
+        if (entry->size >= rec->full && pn >= rec->unproven) {
+            rec->unproven = pn + 1;
+        }
     }
     entry->state = SKUA_SENT_ACKED;
     entry->u.fate = (struct skua_sent_fate){.next = SKUA_SENT_NO_PN, .skip_to = low};

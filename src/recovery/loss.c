@@ -3,6 +3,7 @@
  * Both criteria get weaker as numbers grow, so the outstanding packets are looked at upwards from
  * the lowest and the first that is not lost ends the search. `lowest` therefore passes each number
  * once in a connection's life, which is also what makes persistent congestion exact across ACKs. */
+#include "base/limits.h"
 #include "base/time.h"
 #include "recovery/internal.h"
 
@@ -79,8 +80,13 @@ static void count_lost(struct skua_recovery *rec, uint64_t pn, const struct skua
     out->marked += (entry->flags & SKUA_SENT_ECT) / SKUA_SENT_ECT;
     out->largest_pn = pn;
     out->largest_sent = entry->time_sent;
-    out->size_min = out->size_min == 0 || entry->size < out->size_min ? entry->size : out->size_min;
-    out->size_max = entry->size > out->size_max ? entry->size : out->size_max;
+    if (entry->size <= SKUA_LIMIT_UDP_MIN) {
+        out->small++;
+    } else if (pn >= rec->unproven) {
+        out->large++;
+        out->large_min =
+            out->large_min == 0 || entry->size < out->large_min ? entry->size : out->large_min;
+    }
     note_outage(rec, entry, out);
 }
 

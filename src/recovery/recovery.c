@@ -20,6 +20,7 @@ void skua_recovery_init(struct skua_recovery *rec, struct skua_heap *heap)
         .first_sample_time = SKUA_NEVER,
         .outage_start = SKUA_NEVER,
         .reorder = {.mult = 1},
+        .full = SKUA_LIMIT_UDP_MIN,
         .acked_head = SKUA_SENT_NO_PN,
         .lost_head = SKUA_SENT_NO_PN,
         .lost_more = SKUA_SENT_NO_RECORD,
@@ -168,6 +169,13 @@ void skua_recovery_on_path(struct skua_recovery *rec, bool other_host)
         rec->first_sample_time = SKUA_NEVER;
         rec->reorder = (struct skua_reorder){.mult = 1};
     }
+}
+
+void skua_recovery_set_full(struct skua_recovery *rec, uint32_t size)
+{
+    SKUA_ASSERT(size <= UINT16_MAX);
+    rec->full = (uint16_t)size;
+    rec->unproven = rec->sent.next;
 }
 
 void skua_recovery_on_app_limited(struct skua_recovery *rec)

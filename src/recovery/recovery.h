@@ -61,8 +61,10 @@ struct skua_loss_result {
     uint64_t packets;         /* of these bytes */
     uint64_t largest_pn;      /* largest of them, or SKUA_SENT_NO_PN */
     skua_time largest_sent;   /* when that one was sent */
-    uint32_t size_min;        /* smallest of them, bytes; 0 = none */
-    uint32_t size_max;        /* largest of them, bytes */
+    uint64_t small;           /* of them, those of at most 1,200 bytes */
+    uint64_t large;           /* of them, those of more than 1,200 bytes after which nothing of full
+                                 size was sent and acknowledged (skua_recovery_set_full) */
+    uint32_t large_min;       /* smallest of the large ones, bytes; 0 = none */
     bool persistent;          /* persistent congestion is established (RFC 9002 §7.6) */
     uint32_t mtu_probe;       /* size of an MTU probe that was lost; 0 = none */
     uint64_t marked;          /* of the packets, sent with ECT(0) */
@@ -126,6 +128,8 @@ struct skua_recovery {
     uint32_t lost_more;         /* next record of lost_head to hand out, or SKUA_SENT_NO_RECORD */
     bool lost_begun;            /* the inline record of lost_head was handed out */
     bool confirmed;             /* handshake confirmed: the peer may delay ACKs */
+    uint16_t full;              /* size of a full packet, bytes */
+    uint64_t unproven;          /* no full packet from this number on has been acknowledged */
     uint64_t delivered;         /* bytes acknowledged on this connection */
     uint64_t lost_total;        /* bytes declared lost on this connection */
     skua_time delivered_time;   /* when `delivered` last grew */
@@ -177,6 +181,10 @@ enum skua_err skua_recovery_skip(struct skua_recovery *rec, uint64_t pn);
  * `other_host`. What was sent before is still acknowledged or lost, but says nothing about the new
  * path (RFC 9000 §9.4). Work is proportional to what is in flight. */
 void skua_recovery_on_path(struct skua_recovery *rec, bool other_host);
+
+/* From now on a full packet has `size` bytes: large ones that are lost from here on are told apart
+ * where none of full size that left after them arrived. */
+void skua_recovery_set_full(struct skua_recovery *rec, uint32_t size);
 
 /* The sender stopped for want of data (not of window or pacing credit): delivery-rate samples until
  * what is in flight now is delivered are lower bounds. */

@@ -228,3 +228,139 @@ SCENARIO(size_of_the_path_is_found)
         expect(stats.mtu_black_holes == 0 && stats.stream_bytes_retransmitted == 0);
     }
 }
+
+/* In the middle of a transfer the path falls to `to`, without a word: what is larger vanishes. */
+struct hole {
+    uint32_t from, to;
+    bool up, down; /* for what the client sends, and the server */
+    uint32_t loss; /* ppm of all packets that are lost besides */
+};
+
+/* What became of a transfer, from the moment on. */
+struct mending {
+    skua_time pause;    /* longest time in which nothing arrived */
+    skua_time believed; /* when the sender knew that the path was smaller */
+    skua_time found;    /* when it had found its size, within a sixty-fourth */
+};
+
+static struct mending watch_mending(struct side *from, struct side *to, uint32_t size)
+{
+    struct mending m = {.pause = 0};
+    skua_time start = elapsed(), last = start;
+    uint64_t received = to->received;
+    while (m.found == 0 || elapsed() < start + MS(500)) {
+        expect(elapsed() < start + SEC(2));
+        run_for(MS(1));
+        if (to->received != received) {
+            m.pause = elapsed() - last > m.pause ? elapsed() - last : m.pause;
+            last = elapsed();
+            received = to->received;
+        }
+        struct skua_conn_stats stats = stats_of(from);
+        bool believed = stats.mtu_black_holes > 0;
+        m.believed = m.believed == 0 && believed ? elapsed() - start : m.believed;
+        bool found = believed && stats.mtu + stats.mtu / 64 + 1 >= size;
+        m.found = m.found == 0 && found ? elapsed() - start : m.found;
+    }
+    return m;
+}
+
+/* The sender fell once, goes on, and knows the new size. */
+static void is_mended(struct side *from, const struct hole *h)
+{
+    struct skua_conn_stats stats = stats_of(from);
+    expect(stats.mtu <= h->to && stats.mtu + stats.mtu / 64 + 1 >= h->to);
+    expect(stats.mtu_black_holes == 1);
+    /* Marked packets vanished with the others: no reason to stop marking. */
+    expect(stats.ecn_state == SKUA_ECN_STATE_CAPABLE);
+    expect(stats.persistent_congestions == 0 || h->loss != 0);
+}
+
+static struct mending fall_into(const struct hole *h)
+{
+    const struct sim_link_config link = {.delay = 10 * SKUA_MSEC,
+                                         .rate = 100000000,
+                                         .queue = 100000,
+                                         .mtu = h->from,
+                                         .loss = h->loss};
+    chart_begin(&link);
+    app_establish();
+    app_send(client, SKUA_STREAM_BIDI, h->up ? 100000000 : 1);
+    run_until(SEC(1), server->events[SKUA_EVENT_STREAM] == 1);
+    if (h->down) {
+        app_write(server, 100000000);
+    }
+    run_for(SEC(2));
+    struct side *sender = h->up ? client : server, *receiver = h->up ? server : client;
+    struct skua_conn_stats before = stats_of(sender);
+    expect(before.mtu == h->from && before.mtu_black_holes == 0);
+    if (h->up) {
+        sim_link_between(client->host, server->host)->config.mtu = h->to;
+    }
+    if (h->down) {
+        sim_link_between(server->host, client->host)->config.mtu = h->to;
+    }
+    struct mending m = watch_mending(sender, receiver, h->to);
+    run_for(SEC(1));
+    is_mended(sender, h);
+    if (h->up && h->down) {
+        is_mended(receiver, h);
+    }
+    return m;
+}
+
+SCENARIO(path_becomes_smaller)
+{
+    static const struct hole holes[] = {
+        {.from = 1472, .to = 1452, .up = true},
+        {.from = 1472, .to = 1400, .up = true},
+        {.from = 1472, .to = 1280, .up = true},
+        {.from = 1472, .to = 1200, .up = true},
+        {.from = 1472, .to = 1400, .down = true},
+        {.from = 1472, .to = 1400, .up = true, .down = true},
+        {.from = 8972, .to = 1472, .up = true},
+        {.from = 8972, .to = 1400, .up = true},
+        {.from = 65507, .to = 1400, .up = true},
+    };
+    for (unsigned i = 0; i < sizeof holes / sizeof *holes; i++) {
+        struct mending m = fall_into(&holes[i]);
+        /* A probe timeout and a round trip; three probes; then the search. */
+        expect(m.pause <= MS(170) && m.believed <= MS(280) && m.found <= MS(420));
+    }
+}
+
+SCENARIO(path_becomes_smaller_and_loses)
+{
+    static const struct hole holes[] = {
+        {.from = 1472, .to = 1400, .up = true, .loss = 20000},
+        {.from = 1472, .to = 1280, .down = true, .loss = 50000},
+        {.from = 1472, .to = 1400, .up = true, .down = true, .loss = 150000},
+    };
+    for (unsigned i = 0; i < sizeof holes / sizeof *holes; i++) {
+        struct mending m = fall_into(&holes[i]);
+        expect(m.pause <= MS(300) && m.believed <= MS(500) && m.found <= SEC(1));
+    }
+}
+
+/* Where there is little to say, there is little to learn from: the requests of the first timeouts
+ * are late, those after them are not. */
+SCENARIO(path_becomes_smaller_between_requests)
+{
+    app_establish();
+    app_send(client, SKUA_STREAM_UNI, 200000);
+    run_for(SEC(1));
+    expect(stats_of(client).mtu == 1472 && stats_of(client).pto_count == 0);
+    client->stream = 0; /* another one */
+    client->to_write = 0;
+    client->finishes = false;
+    chart_forget();
+    sim_link_between(client->host, server->host)->config.mtu = 1300;
+    for (unsigned i = 1; i <= 8; i++) {
+        app_write(client, 1400);
+        run_until(MS(i <= 2 ? 300 : 12), server->received == 1400 * i);
+        run_for(MS(300));
+    }
+    struct skua_conn_stats stats = stats_of(client);
+    expect(stats.mtu_suspicions == 1 && stats.mtu_black_holes == 1 && stats.mtu == 1200);
+    expect(stats.pto_count <= 6);
+}

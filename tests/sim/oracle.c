@@ -225,6 +225,8 @@ static void on_trace(void *user, const struct skua_trace_event *e)
         check_path(host, e);
     } else if (e->type == SKUA_TRACE_ECN) {
         count_ecn(world, e);
+    } else if (e->type == SKUA_TRACE_MTU) {
+        world->counts[SIM_COUNT_MTU_FELL] += e->args[1] < e->args[0];
     }
 }
 

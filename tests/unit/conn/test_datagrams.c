@@ -329,6 +329,35 @@ static void the_path_has_become_too_small(void **state)
     pair_close(&p);
 }
 
+/* While it is not known whether it has, they wait: for a probe that arrives, or not. */
+static void the_path_may_have_become_too_small(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct box box = {0};
+    begin(&p, 65536);
+    struct skua_connection *c = pair_conn(&p, CLIENT);
+    c->pmtud.mtu = 1400;
+    size_t most = 0, still = 0;
+    assert_int_equal(skua_conn_max_datagram(p.host[CLIENT].ep, p.host[CLIENT].conn, &most),
+                     SKUA_OK);
+    assert_int_equal(send_len(&p, CLIENT, most, 0), SKUA_OK);
+    c->pmtud.mtu = 1200;
+    c->pmtud.suspect = 1400;
+    c->pmtud.size = 1400;
+    assert_int_equal(skua_conn_max_datagram(p.host[CLIENT].ep, p.host[CLIENT].conn, &still),
+                     SKUA_OK);
+    assert_int_equal(still, most);
+    pair_run(&p, SKUA_SEC);
+    drain(&p, SERVER, &box);
+    assert_int_equal(box.count, 1);
+    assert_int_equal(box.last, most);
+    struct skua_conn_stats stats = stats_of(&p, CLIENT);
+    assert_int_equal(stats.datagrams_unsent, 0);
+    assert_in_range(stats.mtu, 1400, 65507);
+    pair_close(&p);
+}
+
 static void not_read_in_time(void **state)
 {
     (void)state;
@@ -408,6 +437,7 @@ int main(void)
         cmocka_unit_test(shutdown_comes_after_them),
         cmocka_unit_test(close_throws_them_away),
         cmocka_unit_test(the_path_has_become_too_small),
+        cmocka_unit_test(the_path_may_have_become_too_small),
         cmocka_unit_test(not_read_in_time),
         cmocka_unit_test(room_is_reported),
         cmocka_unit_test(memory_runs_out),

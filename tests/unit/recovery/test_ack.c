@@ -201,7 +201,8 @@ static void mtu_probes_are_told_apart(void **state)
     /* Number 1 is lost by count, the probe is not in the sums. */
     assert_int_equal(h.ack.loss.packets, 1);
     assert_int_equal(h.ack.loss.bytes, PACKET);
-    assert_int_equal(h.ack.loss.size_max, PACKET);
+    assert_int_equal(h.ack.loss.small, 1);
+    assert_int_equal(h.ack.loss.large, 0);
     assert_int_equal(h.rec.bytes_in_flight, 2 * PACKET);
     ack(&h, 0, 0);
     assert_int_equal(h.ack.mtu_probe, 9000);

@@ -28,8 +28,38 @@ static void three_later_packets_make_a_loss(void **state)
     assert_int_equal(h.ack.loss.packets, 1);
     assert_int_equal(h.ack.loss.largest_pn, 1);
     assert_int_equal(h.ack.loss.largest_sent, h.now - MS(100));
-    assert_int_equal(h.ack.loss.size_min, PACKET);
     assert_int_equal(h.rec.bytes_in_flight, 0);
+    end(&h);
+}
+
+/* What PMTUD wants to know: large ones that are lost, with none of full size that left later. */
+static void large_losses_are_told_apart(void **state)
+{
+    (void)state;
+    enum { FULL = 1472 };
+    struct harness h;
+    begin_with_rtt(&h, MS(100));
+    (void)send_as(&h, FULL, DATA); /* 1: from before the size was set */
+    skua_recovery_set_full(&h.rec, FULL);
+    (void)send_as(&h, FULL, DATA); /* 2: 3 arrives */
+    (void)send_as(&h, FULL, DATA);
+    (void)send_as(&h, FULL, DATA); /* 4 */
+    (void)send_as(&h, 1300, DATA); /* 5 */
+    (void)send_as(&h, 1200, DATA); /* 6: small */
+    (void)send_as(&h, FULL, DATA | SKUA_SENT_MTU_PROBE);
+    (void)send_as(&h, FULL, DATA | SKUA_SENT_OTHER_PATH);
+    (void)send_as(&h, FULL, DATA); /* 9: a hole in between */
+    (void)send_as(&h, 1400, DATA); /* 10: not full, says nothing */
+    send_many(&h, 3);
+    h.now += MS(100);
+    ack(&h, 3, 3);
+    assert_int_equal(h.ack.loss.packets, 0);
+    ack(&h, 10, 13);
+    assert_int_equal(h.ack.size_max, 1400);
+    assert_int_equal(h.ack.loss.packets, 6);
+    assert_int_equal(h.ack.loss.small, 1);
+    assert_int_equal(h.ack.loss.large, 3);
+    assert_int_equal(h.ack.loss.large_min, 1300);
     end(&h);
 }
 
@@ -267,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_later_packets_make_a_loss),
+        cmocka_unit_test(large_losses_are_told_apart),
         cmocka_unit_test(nine_eighths_of_the_rtt_make_a_loss),
         cmocka_unit_test(nothing_above_the_largest_acked_is_lost),
         cmocka_unit_test(tiny_rtts_wait_for_the_granularity),
