@@ -110,6 +110,14 @@ static const struct {
 #undef SIM_COUNT
 };
 
+/* Half of what is demanded, less what chance alone may withhold: four standard deviations. */
+static bool is_enough(uint64_t seen, uint64_t permille, uint64_t scenarios)
+{
+    uint64_t expected = permille * scenarios / 2000;
+    uint64_t missing = seen < expected ? expected - seen : 0;
+    return missing * missing <= 16 * expected;
+}
+
 /* The table; true where everything occurred often enough. */
 static bool summarise(const struct job *jobs, const struct options *o)
 {
@@ -126,7 +134,7 @@ static bool summarise(const struct job *jobs, const struct options *o)
     }
     for (int k = 0; k < SIM_COUNTS; k++) {
         bool demanded = o->class == SIM_SMALL && sum.done >= 200;
-        bool ok = !demanded || sum.seen[k] * 1000 >= counts[k].permille * sum.done / 2;
+        bool ok = !demanded || is_enough(sum.seen[k], counts[k].permille, sum.done);
         enough = enough && ok;
         if (!o->quiet || !ok) {
             printf("%-44s %14llu   in %7llu scenarios%s\n", counts[k].text,
