@@ -106,6 +106,13 @@ static void hint_path(struct skua_endpoint *ep, const struct skua_path *path, en
     }
 }
 
+/* The datagram did not leave this machine, for want of a way. */
+static bool is_unreachable(int error)
+{
+    return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN ||
+           error == EADDRNOTAVAIL;
+}
+
 void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *tx, int error,
                                skua_time now)
 {
@@ -115,14 +122,14 @@ void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *t
         return;
     }
     if (!skua_path_equal(&tx->path, &c->path)) { /* one that is tried, or was left meanwhile */
-        if (error == EMSGSIZE || error == ENETUNREACH || error == EHOSTUNREACH) {
+        if (error == EMSGSIZE || is_unreachable(error)) {
             skua_connection_path_refused(c, &tx->path, now);
         }
     } else if (error == EMSGSIZE) {
         skua_connection_too_large(c, tx, now);
     } else if (error == ECONNREFUSED) {
         skua_connection_hint(c, SKUA_HINT_PORT_UNREACHABLE, now);
-    } else if (error == ENETUNREACH || error == EHOSTUNREACH) {
+    } else if (is_unreachable(error)) {
         skua_connection_hint(c, SKUA_HINT_UNREACHABLE, now);
     }
 }

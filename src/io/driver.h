@@ -82,8 +82,8 @@ void skua_ev_drop_sockets(struct skua_ev *ev, uint32_t count);
 /* A socket of `family` (enum skua_family) for outgoing connections, opened where there is none. */
 enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index);
 /* Another wildcard socket of its own than `index`, of the same family, for connections that leave
- * that one: one not in `lost` (a bit set), with a fresh port where neither datagrams came to it nor
- * a connection is there (not in `taken`), or a new one. */
+ * that one: with a fresh port where no connection is there (not in `taken`) and its address is
+ * not known or gone too (in `lost`); as it is where it is fine; or a new one. */
 enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t lost,
                                    uint32_t taken, uint32_t *out);
 /* The resolver, made where there is none. */

@@ -156,10 +156,16 @@ enum skua_err skua_ev_other_socket(struct skua_ev *ev, uint32_t index, uint32_t 
     uint8_t family = ev->sockets[index].local.family;
     for (uint32_t i = 0; i < ev->socket_count; i++) {
         const struct skua_socket *sock = &ev->sockets[i];
-        if (i != index && ev->own[i] && sock->local.family == family && (lost >> i & 1) == 0) {
-            bool unused = (taken >> i & 1) == 0 && sock->used.family == SKUA_FAMILY_NONE;
-            *out = i;
-            return unused ? renew(ev, i) : SKUA_OK;
+        if (i == index || !ev->own[i] || sock->local.family != family) {
+            continue;
+        }
+        *out = i;
+        bool gone = (lost >> i & 1) != 0;
+        if ((taken >> i & 1) == 0 && (gone || sock->used.family == SKUA_FAMILY_NONE)) {
+            return renew(ev, i);
+        }
+        if (!gone) {
+            return SKUA_OK;
         }
     }
     return open_own(ev, family, out);

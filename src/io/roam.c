@@ -44,9 +44,10 @@ void skua_roam_deinit(struct skua_roam *roam)
 void skua_roam_watch(struct skua_roam *roam)
 {
     const struct skua_sys *sys = roam->ev->sys;
-    if (roam->fd >= 0) {
+    if (roam->watching) {
         return;
     }
+    roam->watching = true;
     const struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
                                        .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
                                                     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
@@ -73,7 +74,7 @@ void skua_roam_on_error(struct skua_roam *roam, int error)
     case ENETDOWN:
     case ENETUNREACH:
     case EHOSTUNREACH:
-        roam->due = true;
+        roam->due = roam->watching;
         break;
     default:
         break;
@@ -82,7 +83,8 @@ void skua_roam_on_error(struct skua_roam *roam, int error)
 
 void skua_roam_on_event(struct skua_roam *roam, const struct skua_event *event)
 {
-    roam->due = roam->due || (event->type == SKUA_EVENT_PATH && event->error != SKUA_OK);
+    bool in_vain = event->type == SKUA_EVENT_PATH && event->error != SKUA_OK;
+    roam->due = roam->due || (in_vain && roam->watching);
 }
 
 skua_time skua_roam_next(const struct skua_roam *roam)
@@ -146,30 +148,26 @@ static bool find_source(const struct skua_sys *sys, const struct skua_addr *remo
     return found;
 }
 
-/* Does the driver choose where the connection's packets leave from? */
-static bool is_free(const struct skua_ev *ev, const struct skua_path *path)
-{
-    return path->local.family == SKUA_FAMILY_NONE && ev->sockets[path->socket].wildcard;
-}
-
 /* What a look has found; bit sets of sockets. */
 struct finding {
     uint32_t lost;  /* their address is gone */
     uint32_t taken; /* a connection's packets leave there */
 };
 
-/* Hands one connection to another socket. */
-static void move(struct skua_ev *ev, skua_conn conn, const struct skua_path *before,
-                 const struct finding *f)
+/* Hands one connection to another socket. False where it has no business with its own any more, or
+ * not yet: a handshake is repeated from wherever the kernel sends it. */
+static bool move(struct skua_ev *ev, skua_conn conn, const struct skua_path *before,
+                 struct finding *f)
 {
     struct skua_path path = *before;
     struct skua_addr source;
     if (!find_source(ev->sys, &path.remote, &source)) {
-        return; /* the kernel's notice of the next network is the next sign */
+        return true; /* the kernel's notice of the next network is the next sign */
     }
     if (skua_ev_other_socket(ev, before->socket, f->lost, f->taken, &path.socket) != SKUA_OK) {
-        return; /* it goes on from where it is, as behind a NAT */
+        return false; /* it goes on from where it is, as behind a NAT */
     }
+    f->lost &= ~(UINT32_C(1) << path.socket);
     ev->sockets[path.socket].used = source;
     enum skua_err err = skua_conn_migrate(ev->ep, conn, &path);
     if (err == SKUA_EAGAIN) {
@@ -179,6 +177,7 @@ static void move(struct skua_ev *ev, skua_conn conn, const struct skua_path *bef
     }
     ev->roam.due = ev->roam.due || err == SKUA_EAGAIN || err == SKUA_ENOMEM;
     ev->stats.roamed += err == SKUA_OK;
+    return err != SKUA_ESTATE;
 }
 
 /* The next connection behind `conn` (0 = the first) with its path; 0 behind the last. */
@@ -191,7 +190,7 @@ static skua_conn next(struct skua_ev *ev, skua_conn conn, struct skua_path *path
 /* Is the address that socket `sock` uses gone? If not, it may be another one by now. */
 static bool is_lost(const struct skua_sys *sys, struct skua_socket *sock)
 {
-    if (!sock->wildcard || sock->used.family == SKUA_FAMILY_NONE) {
+    if (sock->used.family == SKUA_FAMILY_NONE) {
         return false;
     }
     bool lost = is_gone(sys, &sock->used);
@@ -212,15 +211,16 @@ static void look(struct skua_ev *ev)
     for (skua_conn conn = 0; (conn = next(ev, conn, &path)) != 0;) {
         f.taken |= UINT32_C(1) << path.socket;
     }
-    for (uint32_t i = 0; i < ev->socket_count; i++) {
-        if (((f.lost & ~f.taken) >> i & 1) != 0) { /* all have left it: it may serve again */
-            ev->sockets[i].used = (struct skua_addr){.family = SKUA_FAMILY_NONE};
+    uint32_t waits = 0; /* connections there are still to leave */
+    for (skua_conn conn = 0; (conn = next(ev, conn, &path)) != 0;) {
+        bool given = path.local.family != SKUA_FAMILY_NONE; /* by the program */
+        if ((f.lost >> path.socket & 1) != 0 && !given && move(ev, conn, &path, &f)) {
+            waits |= UINT32_C(1) << path.socket;
         }
     }
-    f.lost &= f.taken;
-    for (skua_conn conn = 0; (conn = next(ev, conn, &path)) != 0;) {
-        if ((f.lost >> path.socket & 1) != 0 && is_free(ev, &path)) {
-            move(ev, conn, &path, &f);
+    for (uint32_t i = 0; i < ev->socket_count; i++) {
+        if (((f.lost & ~waits) >> i & 1) != 0) {
+            ev->sockets[i].used = (struct skua_addr){.family = SKUA_FAMILY_NONE};
         }
     }
 }

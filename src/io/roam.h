@@ -26,6 +26,7 @@ struct skua_roam {
     struct skua_ev *ev;  /* whose it is */
     struct ev_io reader; /* on the netlink socket; stopped from a sign until the look */
     int fd;              /* netlink socket; -1 = none: not yet, or the kernel gives none */
+    bool watching;       /* there may be connections to move: signs count */
     bool due;            /* there was a sign since the last look */
     skua_time next_at;   /* no look before */
 };
@@ -33,7 +34,8 @@ struct skua_roam {
 void skua_roam_init(struct skua_roam *roam, struct skua_ev *ev);
 void skua_roam_deinit(struct skua_roam *roam);
 
-/* There is a socket that may be left one day: begins to listen for the kernel's notices. */
+/* There is a socket that may be left one day: signs count from now on, and the kernel is asked for
+ * its notices. Endpoints that only listen never look. */
 void skua_roam_watch(struct skua_roam *roam);
 
 /* The kernel refused a datagram with `error`. */

@@ -359,6 +359,11 @@ static void refused_by_the_kernel(void **state)
     /* What was sent along a path that was left meanwhile says nothing. */
     skua_endpoint_send_result(p.host[CLIENT].ep, &tx, 111 /* ECONNREFUSED */, p.now);
     assert_int_equal(c->life.hint_at, SKUA_NEVER);
+    /* Of the present one it does. */
+    tx.path = c->path;
+    skua_endpoint_send_result(p.host[CLIENT].ep, &tx, 100 /* ENETDOWN */, p.now);
+    assert_int_equal(c->life.hint_at, p.now);
+    assert_int_equal(c->life.hint, SKUA_HINT_UNREACHABLE);
     pair_run(&p, SKUA_SEC);
     pair_close(&p);
 }

@@ -127,7 +127,7 @@ static void on_server_closed(struct skua_ev *ev, const struct skua_event *event)
 {
     (void)event;
     bulk = 0;
-    assert_int_equal(skua_ev_unlisten(ev), SKUA_OK);
+    (void)skua_ev_unlisten(ev);
 }
 
 static void on_established(struct skua_ev *ev, const struct skua_event *event)
@@ -397,13 +397,72 @@ static void a_bound_socket_is_not_left(void **state)
 {
     (void)state;
     establish("127.0.0.1:0");
+    skua_roam_watch(&client->roam); /* as for a connection from another socket */
     download(100000);
     gone = true;
-    refuse_times = 1;
+    notice();
     run_for(250 * SKUA_MSEC);
     assert_int_equal(stats_of_client().sockets, 1);
     assert_int_equal(stats_of_client().roamed, 0);
     download(100000);
+    conclude();
+}
+
+/* So does a connection that was given its local address, beside one that was not. */
+static void a_given_address_is_kept(void **state)
+{
+    (void)state;
+    establish(NULL);
+    download(100000);
+    skua_conn moves_on = conn;
+    struct skua_path path = path_of_client();
+    path.local = path.remote; /* 127.0.0.1 as well */
+    path.local.port = 0;
+    skua_conn stays;
+    assert_int_equal(skua_conn_connect(skua_ev_endpoint(client), &path, NULL, &stays), SKUA_OK);
+    while (conn == moves_on) {
+        turn();
+    }
+    assert_true(conn == stays);
+    run_for(100 * SKUA_MSEC); /* until both could move */
+    gone = true;
+    notice();
+    conn = moves_on;
+    while (moves == 0) {
+        download(1);
+    }
+    run_for(250 * SKUA_MSEC);
+    assert_int_equal(path_of_client().socket, 1);
+    conn = stays;
+    assert_int_equal(path_of_client().socket, 0);
+    assert_int_equal(moves, 1);
+    assert_int_equal(skua_conn_abort(skua_ev_endpoint(client), moves_on, 0, ""), SKUA_OK);
+    conclude();
+}
+
+/* An endpoint that only listens has nothing to move, whatever the kernel refuses. */
+static void a_server_does_not_look(void **state)
+{
+    (void)state;
+    struct skua_ev_config config = SKUA_EV_CONFIG_INIT;
+    config.handlers = server_handlers;
+    assert_int_equal(skua_ev_new_on(&server, loop, &config, &sys), SKUA_OK);
+    assert_int_equal(skua_ev_listen(server, "0.0.0.0:0", NULL), SKUA_OK);
+    assert_int_equal(skua_ev_local_addr(server, 0, &listening), SKUA_OK);
+    config.handlers = client_handlers;
+    assert_int_equal(skua_ev_new(&client, loop, &config), SKUA_OK);
+    assert_int_equal(skua_ev_connect(client, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    while (conn == 0) {
+        turn();
+    }
+    download(100000);
+    gone = true;
+    refuse_times = 10;
+    download(100000);
+    assert_int_equal(refuse_times, 0);
+    run_for(250 * SKUA_MSEC);
+    assert_int_equal(looks, 0);
+    assert_int_equal(notice_fd, -1);
     conclude();
 }
 
@@ -467,6 +526,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_refusal_is_a_sign, setup, teardown),
         cmocka_unit_test_setup_teardown(it_waits_for_a_route, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bound_socket_is_not_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_given_address_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_does_not_look, setup, teardown),
         cmocka_unit_test_setup_teardown(two_sockets_are_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(a_path_in_vain_is_tried_again, setup, teardown),
     };
