@@ -68,10 +68,8 @@ static bool stream_event(struct skua_connection *c, struct skua_event *event,
     if (*stream != NULL) {
         event->stream = (*stream)->handle;
         event->stream_user = (*stream)->user;
-        struct skua_stream_info info;
-        skua_streams_info(*stream, &info);
         event->offset = offset_of(*stream, type);
-        event->early = info.early > info.read;
+        event->early = (*stream)->early > (*stream)->recv.buf.read;
         event->code = type == SKUA_EVENT_STOPPED ? (*stream)->send.code : 0;
     }
     return true;

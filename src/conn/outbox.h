@@ -26,7 +26,7 @@ struct skua_outlists {
 };
 
 struct skua_outbox {
-    struct skua_node node;       /* on `dirty` while `marks` is not 0 */
+    struct skua_node node;       /* on `dirty` while `marks` is not 0; else the endpoint's */
     struct skua_node event_node; /* on `events` from SKUA_MARK_EVENT until polled empty */
     unsigned marks;              /* enum skua_mark bits, but for EVENT: its list says it */
 };
@@ -39,6 +39,7 @@ static inline void skua_outbox_mark(struct skua_outbox *outbox, struct skua_outl
     }
     marks &= ~(unsigned)SKUA_MARK_EVENT;
     if (outbox->marks == 0 && marks != 0) {
+        skua_list_remove(&outbox->node);
         skua_list_push_back(&lists->dirty, &outbox->node);
     }
     outbox->marks |= marks;

@@ -74,6 +74,7 @@ static void init_tables(struct skua_endpoint *ep, const struct skua_config *conf
     skua_time_wait_init(&ep->time_wait, heap, ep->env.hash_key);
     skua_list_init(&ep->conns);
     skua_list_init(&ep->ready);
+    skua_list_init(&ep->untimed);
 }
 
 enum skua_err skua_endpoint_new(struct skua_endpoint **out, const struct skua_config *config)

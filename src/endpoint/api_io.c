@@ -143,8 +143,8 @@ void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path, 
 
 skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep)
 {
-    if (!skua_list_empty(&ep->env.out.dirty) || !skua_list_empty(&ep->ready) ||
-        !skua_list_empty(&ep->syns.due) || ep->answers.count > 0) {
+    if (!skua_list_empty(&ep->env.out.dirty) || !skua_list_empty(&ep->untimed) ||
+        !skua_list_empty(&ep->ready) || !skua_list_empty(&ep->syns.due) || ep->answers.count > 0) {
         return 0;
     }
     skua_time at = skua_timers_next(&ep->timers);
@@ -155,7 +155,7 @@ skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep)
 void skua_endpoint_on_timeout(struct skua_endpoint *ep, skua_time now)
 {
     set_now(ep, now);
-    skua_outbox_drain(ep, now);
+    skua_outbox_set_timers(ep, now);
     struct skua_timer *timer;
     while ((timer = skua_timers_pop_due(&ep->timers, now)) != NULL) {
         skua_connection_on_timeout(SKUA_CONTAINER_OF(timer, struct skua_connection, timer), now);

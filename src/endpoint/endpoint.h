@@ -54,6 +54,7 @@ struct skua_endpoint {
     struct skua_timers timers;              /* one timer per connection */
     struct skua_node conns;                 /* every connection, by `all_link` of struct member */
     struct skua_node ready;          /* connections that may have something to send, round robin */
+    struct skua_node untimed;        /* outboxes, by `node`, of some of these: their timer is old */
     struct skua_admission admission; /* what is asked of SYNs; secret */
     struct skua_syn_queue syns;      /* half-open entries */
     struct skua_time_wait time_wait; /* records */
@@ -179,8 +180,11 @@ enum skua_verdict skua_rendezvous_third(struct skua_endpoint *ep, struct skua_ha
 
 /* Makes a new connection known: handle, id, timer room. On failure the caller still owns it. */
 enum skua_err skua_outbox_adopt(struct skua_endpoint *ep, struct skua_connection *c);
-/* Carries out every mark. */
+/* Carries out every mark. A connection that is going to be asked what it has to send gets its timer
+ * only then, since its deadline depends on it. */
 void skua_outbox_drain(struct skua_endpoint *ep, skua_time now);
+/* The same, and all timers are right. */
+void skua_outbox_set_timers(struct skua_endpoint *ep, skua_time now);
 /* Ends the handle of a connection and of its streams: the application cannot name it any more. */
 void skua_outbox_disown(struct skua_endpoint *ep, struct skua_connection *c);
 

@@ -105,6 +105,12 @@ static void forget(struct skua_endpoint *ep, struct skua_connection *c, skua_tim
     skua_connection_free(c);
 }
 
+static void set_timer(struct skua_endpoint *ep, struct skua_connection *c)
+{
+    enum skua_err err = skua_timers_set(&ep->timers, &c->timer, skua_connection_deadline(c));
+    SKUA_ASSERT(err == SKUA_OK);
+}
+
 /* One connection's marks. */
 static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
 {
@@ -138,15 +144,35 @@ static void carry_out(struct skua_endpoint *ep, struct skua_connection *c, skua_
     if ((marks & SKUA_MARK_SEND) != 0 && !skua_list_is_linked(&c->link)) {
         skua_list_push_back(&ep->ready, &c->link);
     }
-    enum skua_err err = skua_timers_set(&ep->timers, &c->timer, skua_connection_deadline(c));
-    SKUA_ASSERT(err == SKUA_OK);
+    if (c->outbox.marks != 0) {
+        return; /* it comes again */
+    }
+    if (skua_list_is_linked(&c->link) && !c->close.ended) {
+        skua_list_push_back(&ep->untimed, &c->outbox.node);
+    } else {
+        set_timer(ep, c);
+    }
+}
+
+static struct skua_connection *owner(struct skua_node *node)
+{
+    struct skua_outbox *outbox = SKUA_CONTAINER_OF(node, struct skua_outbox, node);
+    return SKUA_CONTAINER_OF(outbox, struct skua_connection, outbox);
 }
 
 void skua_outbox_drain(struct skua_endpoint *ep, skua_time now)
 {
     struct skua_node *node;
     while ((node = skua_list_pop_front(&ep->env.out.dirty)) != NULL) {
-        struct skua_outbox *outbox = SKUA_CONTAINER_OF(node, struct skua_outbox, node);
-        carry_out(ep, SKUA_CONTAINER_OF(outbox, struct skua_connection, outbox), now);
+        carry_out(ep, owner(node), now);
+    }
+}
+
+void skua_outbox_set_timers(struct skua_endpoint *ep, skua_time now)
+{
+    skua_outbox_drain(ep, now);
+    struct skua_node *node;
+    while ((node = skua_list_pop_front(&ep->untimed)) != NULL) {
+        set_timer(ep, owner(node));
     }
 }

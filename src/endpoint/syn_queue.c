@@ -251,7 +251,7 @@ bool skua_syn_queue_send(struct skua_syn_queue *q, struct skua_tx *tx, skua_time
 skua_time skua_syn_queue_next_timeout(const struct skua_syn_queue *q)
 {
     skua_time at = SKUA_NEVER;
-    for (size_t i = 0; i < SKUA_SYN_LEVELS; i++) {
+    for (size_t i = 0; skua_syn_queue_count(q) != 0 && i < SKUA_SYN_LEVELS; i++) {
         struct skua_node *node = skua_list_first(&q->level[i]);
         if (node != NULL) {
             at = skua_time_min(at, SKUA_CONTAINER_OF(node, struct skua_half_open, link)->repeat_at);
@@ -285,7 +285,7 @@ static void level_timeout(struct skua_syn_queue *q, struct skua_node *level, sku
 
 void skua_syn_queue_on_timeout(struct skua_syn_queue *q, skua_time now)
 {
-    for (size_t i = 0; i < SKUA_SYN_LEVELS; i++) {
+    for (size_t i = 0; skua_syn_queue_count(q) != 0 && i < SKUA_SYN_LEVELS; i++) {
         level_timeout(q, &q->level[i], now);
     }
     struct skua_node *node;
