@@ -30,11 +30,14 @@ static void start(struct skua_cc *cc, skua_time now)
     skua_hystart_init(&cc->state.cubic.u.hystart);
 }
 
+/* §5.8: where nothing was under way, the last ACK may have found the window in use all the same.
+ * The time since then does not count. */
 static void on_sent(struct skua_cc *cc, const struct skua_cc_sent *sent, skua_time now)
 {
-    (void)cc;
-    (void)sent;
     (void)now;
+    if (sent->bytes_in_flight == 0 && cc->ssthresh != SKUA_CC_NO_SSTHRESH) {
+        cc->state.cubic.u.epoch.running = false;
+    }
 }
 
 /* The nearest whole number to the cube root. */

@@ -246,6 +246,28 @@ SCENARIO(unused_window_does_not_grow)
     }
 }
 
+/* RFC 9002 §7.7: after a pause the window may be used, but not in one burst. */
+SCENARIO(no_burst_after_a_pause)
+{
+    begin(SKUA_CONTROLLER_CUBIC);
+    app_send(client, SKUA_STREAM_UNI, 400000);
+    run_for(SEC(2));
+    uint64_t window = stats_of(client).cwnd;
+    expect(server->eof && window > 100 * MTU);
+    run_for(SEC(20));
+    unsigned before = sent(client, WITH(STREAM));
+    app_send(client, SKUA_STREAM_UNI, 100 * MTU);
+    run_for(MS(100));
+    expect(sent(client, WITH(STREAM)) >= before + 100); /* within a round trip */
+    skua_time start = packet(client, WITH(STREAM), before + 1)->at;
+    for (unsigned i = 0; i + 10 < 100; i++) {
+        skua_time first = packet(client, WITH(STREAM), before + 1 + i)->at;
+        expect(packet(client, WITH(STREAM), before + 11 + i)->at >= first + MS(1));
+    }
+    expect(packet(client, WITH(STREAM), before + 100)->at >= start + MS(20));
+    expect(stats_of(client).cwnd <= window + 100 * MTU);
+}
+
 /* --- marks */
 
 /* A router marks two packets of one round trip instead of dropping them. */

@@ -246,6 +246,30 @@ static void a_pause_does_not_count(void **state)
     assert_true(busy.cwnd > 900 * MTU);
 }
 
+/* ... also where the last ACK of all came while the window was in use. */
+static void a_pause_with_a_full_window_does_not_count(void **state)
+{
+    (void)state;
+    struct skua_cc cc;
+    skua_time now = SEC(10);
+    begin_reduced(&cc, MTU, 1000, now);
+    now += MS(101);
+    ack_at(&cc, 100 * MTU, MS(100), now, true);
+    uint64_t before = cc.cwnd;
+    now += SEC(3600);
+    const struct skua_cc_sent first = {.pn = 5000, .bytes = MTU, .bytes_in_flight = 0};
+    skua_cc_on_sent(&cc, &first, now);
+    now += MS(100);
+    ack_at(&cc, 100 * MTU, MS(100), now, true);
+    assert_true(cc.cwnd >= before && cc.cwnd < before + 10 * MTU);
+    /* While others are under way, time goes on. */
+    const struct skua_cc_sent next = {.pn = 5001, .bytes = MTU, .bytes_in_flight = MTU};
+    skua_cc_on_sent(&cc, &next, now);
+    now += SEC(20);
+    ack_at(&cc, 100 * MTU, MS(100), now, true);
+    assert_true(cc.cwnd > before + 20 * MTU);
+}
+
 /* §4.7: a flow that loses before it is back at W_max leaves room for others. */
 static void converges_fast(void **state)
 {
@@ -482,6 +506,7 @@ int main(void)
         cmocka_unit_test(slow_start_is_newreno_s),
         cmocka_unit_test(no_growth_without_use),
         cmocka_unit_test(a_pause_does_not_count),
+        cmocka_unit_test(a_pause_with_a_full_window_does_not_count),
         cmocka_unit_test(converges_fast),
         cmocka_unit_test(reduces_once_per_round_trip_and_to_two_datagrams),
         cmocka_unit_test(leaves_slow_start_without_a_loss),
