@@ -355,7 +355,7 @@ static bool keys_ready(struct skua_connection *c, skua_time now)
 }
 
 /* Has nothing been acknowledged for a PTO? The timer itself may not have fired: whoever sends more
- * often puts it off. */
+ * often puts it off, to twice as much. */
 static bool is_unheard(const struct skua_connection *c, skua_time now)
 {
     skua_time pto = skua_rtt_pto(&c->recovery.rtt, c->recovery.max_ack_delay_ns);

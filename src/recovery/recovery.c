@@ -201,7 +201,14 @@ skua_time skua_recovery_deadline(const struct skua_recovery *rec)
     if (rec->eliciting_in_flight == 0) {
         return SKUA_NEVER;
     }
-    return skua_time_add(rec->last_eliciting_sent, skua_recovery_pto(rec));
+    skua_time pto = skua_recovery_pto(rec);
+    skua_time at = skua_time_add(rec->last_eliciting_sent, pto);
+    /* RFC 9002 §6.2.1 counts from the last packet alone. An application that sends a little at a
+     * time would put the PTO off for as long as the window lasts, on a path that takes small
+     * packets and no large ones, say. What is in flight has an ACK within one PTO; two are enough.
+     */
+    skua_time latest = skua_time_add(rec->delivered_time, skua_time_mul(pto, 2));
+    return rec->bytes_in_flight > 0 ? skua_time_min(at, latest) : at;
 }
 
 void skua_recovery_on_timeout(struct skua_recovery *rec, skua_time now,
@@ -219,6 +226,7 @@ void skua_recovery_on_timeout(struct skua_recovery *rec, skua_time now,
         return;
     }
     rec->pto_count++;
+    rec->delivered_time = now;
     out->pto = true;
     out->probes = PTO_PROBES;
 }

@@ -122,18 +122,18 @@ struct skua_recovery {
     skua_time outage_start;        /* when the first of an unbroken run of lost packets was sent, or
                                       SKUA_NEVER */
     struct skua_reorder reorder;
-    uint64_t acked_head;        /* list of newly acknowledged packets, or SKUA_SENT_NO_PN */
-    uint64_t lost_head;         /* list of newly lost packets, or SKUA_SENT_NO_PN */
-    uint64_t lost_tail;         /* its last */
-    uint32_t lost_more;         /* next record of lost_head to hand out, or SKUA_SENT_NO_RECORD */
-    bool lost_begun;            /* the inline record of lost_head was handed out */
-    bool confirmed;             /* handshake confirmed: the peer may delay ACKs */
-    uint16_t full;              /* size of a full packet, bytes */
-    uint64_t unproven;          /* no full packet from this number on has been acknowledged */
-    uint64_t delivered;         /* bytes acknowledged on this connection */
-    uint64_t lost_total;        /* bytes declared lost on this connection */
-    skua_time delivered_time;   /* when `delivered` last grew */
-    skua_time first_sent_time;  /* start of the sending interval of the next sample */
+    uint64_t acked_head;       /* list of newly acknowledged packets, or SKUA_SENT_NO_PN */
+    uint64_t lost_head;        /* list of newly lost packets, or SKUA_SENT_NO_PN */
+    uint64_t lost_tail;        /* its last */
+    uint32_t lost_more;        /* next record of lost_head to hand out, or SKUA_SENT_NO_RECORD */
+    bool lost_begun;           /* the inline record of lost_head was handed out */
+    bool confirmed;            /* handshake confirmed: the peer may delay ACKs */
+    uint16_t full;             /* size of a full packet, bytes */
+    uint64_t unproven;         /* no full packet from this number on has been acknowledged */
+    uint64_t delivered;        /* bytes acknowledged on this connection */
+    uint64_t lost_total;       /* bytes declared lost on this connection */
+    skua_time delivered_time;  /* when `delivered` last grew, nothing was in flight, or a PTO ran */
+    skua_time first_sent_time; /* start of the sending interval of the next sample */
     uint64_t app_limited_until; /* `delivered` at which the app-limited phase ends; 0 = none */
     uint32_t
         skipped[SKUA_RECOVERY_SKIPPED]; /* skipped numbers, ring of the newest: their low bits */

@@ -364,3 +364,26 @@ SCENARIO(path_becomes_smaller_between_requests)
     expect(stats.mtu_suspicions == 1 && stats.mtu_black_holes == 1 && stats.mtu == 1200);
     expect(stats.pto_count <= 6);
 }
+
+/* An application that writes a little at a time puts no timeout off: with the window of a bulk
+ * transfer it would do so for seconds. */
+SCENARIO(path_becomes_smaller_under_a_steady_flow)
+{
+    app_establish();
+    app_send(client, SKUA_STREAM_UNI, 3000000);
+    run_for(SEC(1));
+    expect(stats_of(client).mtu == 1472 && stats_of(client).cwnd > 200000);
+    client->stream = 0; /* another one */
+    client->to_write = 0;
+    client->finishes = false;
+    chart_forget();
+    sim_link_between(client->host, server->host)->config.mtu = 1300;
+    unsigned late = 0;
+    for (unsigned i = 1; i <= 500; i++) {
+        app_write(client, 1400);
+        run_for(MS(20));
+        late += server->received != 1400 * i;
+    }
+    expect(late <= 8); /* two probe timeouts and a round trip */
+    expect(stats_of(client).mtu_black_holes == 1 && server->received == 500 * 1400);
+}

@@ -24,6 +24,48 @@ static void counts_from_the_last_eliciting_packet(void **state)
     end(&h);
 }
 
+/* Packets that leave one by one put it off once. */
+static void is_put_off_to_twice_its_length(void **state)
+{
+    (void)state;
+    struct harness h;
+    begin(&h);
+    skua_time start = h.now;
+    for (unsigned i = 0; i < 20; i++) {
+        h.now = start + i * MS(99);
+        send_many(&h, 1);
+        skua_time last = h.now + MS(999), twice = start + MS(1998);
+        assert_int_equal(skua_recovery_deadline(&h.rec), last < twice ? last : twice);
+    }
+    time_out(&h);
+    assert_true(h.timeout.pto);
+    assert_int_equal(h.now, start + MS(1998));
+    /* The next one is twice as long, and so is what it is put off to. */
+    for (unsigned i = 0; i < 40; i++) {
+        h.now = start + MS(1998) + i * MS(99);
+        send_many(&h, 1);
+        skua_time last = h.now + MS(1998), twice = start + MS(1998 + 3996);
+        assert_int_equal(skua_recovery_deadline(&h.rec), last < twice ? last : twice);
+    }
+    /* After a long sleep it fires once. */
+    h.now += SKUA_SEC * 3600;
+    struct skua_timeout_result out;
+    skua_recovery_on_timeout(&h.rec, h.now, &out);
+    assert_true(out.pto);
+    assert_true(skua_recovery_deadline(&h.rec) < h.now);
+    send_many(&h, 1);
+    assert_int_equal(skua_recovery_deadline(&h.rec), h.now + MS(3996));
+    /* Progress counts. */
+    h.now += MS(100);
+    ack(&h, 0, 0);
+    assert_int_equal(h.rec.pto_count, 0);
+    skua_time pto = skua_recovery_pto(&h.rec);
+    h.now += pto;
+    send_many(&h, 1);
+    assert_int_equal(skua_recovery_deadline(&h.rec), h.now + pto);
+    end(&h);
+}
+
 static void doubles_up_to_eight_seconds(void **state)
 {
     (void)state;
@@ -126,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_from_the_last_eliciting_packet),
+        cmocka_unit_test(is_put_off_to_twice_its_length),
         cmocka_unit_test(doubles_up_to_eight_seconds),
         cmocka_unit_test(fires_again_even_if_no_probe_could_be_sent),
         cmocka_unit_test(a_pto_beyond_eight_seconds_stays_itself),
