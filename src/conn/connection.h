@@ -198,9 +198,9 @@ struct skua_connection {
     struct skua_ids ids;             /* connection ids of both directions */
     struct skua_path path;
     uint16_t peer_max_datagram; /* the peer's max_datagram_frame_size; 0 = it takes none */
-    bool flowing; /* the last packet that asked for an ACK was a full one: there was more to come;
-                     false once the peer was asked after it */
-    uint64_t watched;            /* for the owner: by which it finds `ids.token`; 0 = not at all */
+    bool flowing;     /* a full packet that asked for an ACK has come since the peer was last asked
+                         after     what it sends (timers.c) */
+    uint64_t watched; /* for the owner: by which it finds `ids.token`; 0 = not at all */
     struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */
     struct skua_keys keys;

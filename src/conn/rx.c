@@ -38,9 +38,7 @@ static enum skua_verdict take(struct skua_connection *c, const struct skua_openi
         skua_close_fail(c, code, origin.type, "", now);
         return SKUA_VERDICT_PROTOCOL;
     }
-    if (origin.eliciting) {
-        c->flowing = a->len >= SKUA_LIMIT_UDP_MIN;
-    }
+    c->flowing = c->flowing || (origin.eliciting && a->len >= SKUA_LIMIT_UDP_MIN);
     if (a->elsewhere || c->migration != NULL) {
         skua_migrate_on_packet(c, a, p, largest, now);
     }

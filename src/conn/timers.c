@@ -84,14 +84,14 @@ static skua_time hint_deadline(const struct skua_connection *c)
 }
 
 /* A client that only reads says nothing once it has acknowledged everything. Where its NAT forgets
- * just then, the server's packets go astray and nobody can tell the other: so when a flow of full
- * packets stops, with nothing of ours under way, the client asks after it, once. Its PING is
- * repeated as any packet that is lost, and shows the server the way. A flow that ends does so with
- * a packet that is not full, as a rule, and then there is no stream left to wait for; an idle
- * connection is asked nothing. */
+ * just then, the server's packets go astray and nobody can tell the other: so when packets stop
+ * coming in the middle of a stream, with nothing of ours under way, the client asks after them,
+ * once. Its PING is repeated as any packet that is lost, and shows the server the way. Only a flow
+ * that had full packets is asked after: an exchange of small messages is not worth a packet in each
+ * pause, and an idle connection is asked nothing. */
 static skua_time stalled_deadline(const struct skua_connection *c)
 {
-    if (!c->flowing || c->is_server || c->close.peer_complete || !skua_streams_any(&c->streams) ||
+    if (!c->flowing || c->is_server || c->close.peer_complete ||
         c->recovery.eliciting_in_flight > 0) {
         return SKUA_NEVER;
     }
@@ -104,7 +104,7 @@ static void run_stalled(struct skua_connection *c, skua_time now)
 {
     if (stalled_deadline(c) <= now) {
         c->flowing = false;
-        c->tx.ping = true;
+        c->tx.ping = c->tx.ping || skua_streams_midway(&c->streams);
     }
 }
 

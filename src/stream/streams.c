@@ -71,6 +71,15 @@ void skua_streams_deinit(struct skua_streams *streams)
     }
 }
 
+bool skua_streams_midway(const struct skua_streams *streams)
+{
+    const struct skua_stream *stream = skua_streams_next(streams, NULL);
+    while (stream != NULL && (stream->recv.state != SKUA_RECV_OPEN || stream->recv.highest == 0)) {
+        stream = skua_streams_next(streams, stream);
+    }
+    return stream != NULL;
+}
+
 struct skua_stream *skua_streams_next(const struct skua_streams *streams,
                                       const struct skua_stream *after)
 {

@@ -207,11 +207,9 @@ enum skua_code skua_streams_on_stream_data_blocked(struct skua_streams *streams,
 enum skua_code skua_streams_on_streams_blocked(struct skua_streams *streams, unsigned uni,
                                                uint64_t limit);
 
-/* Is any stream open, or one that has ended not yet let go? */
-static inline bool skua_streams_any(const struct skua_streams *streams)
-{
-    return streams->count > 0;
-}
+/* Is there a stream of which bytes have arrived, but not all? Time is proportional to the number of
+ * streams. */
+bool skua_streams_midway(const struct skua_streams *streams);
 
 /* Is anything borrowed? Constant time. */
 static inline bool skua_streams_has_loans(const struct skua_streams *streams)
