@@ -316,6 +316,29 @@ static void what_must_not_be_accepted(void **state)
     assert_int_equal(decode(rst, 7 + 257, &f, &used), SKUA_CODE_FRAME_ENCODING);
 }
 
+/* The last value of each range. */
+static void what_is_just_accepted(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t bytes[48];
+        size_t len;
+    } good[] = {
+        {{0x0e, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x01, 'x'}, 12},
+        {{0x0e, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00}, 11},
+        {{0x12, 0xc8, 0, 0, 0, 0, 0, 0, 0}, 9}, /* MAX_STREAMS 2^59 */
+        {{0x18, 1, 1, 8, 1}, 28},               /* retire_prior is the sequence */
+        {{0x18, 1, 0, 16, 1}, 36},              /* the longest id */
+        {{0x18, 0xc0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 8}, 35}, /* sequence 2^32 - 1 */
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct skua_frame f;
+        size_t used;
+        assert_int_equal(decode(good[i].bytes, good[i].len, &f, &used), SKUA_CODE_NO_ERROR);
+        assert_int_equal(used, good[i].len);
+    }
+}
+
 static void the_table(void **state)
 {
     (void)state;
@@ -416,6 +439,7 @@ int main(void)
         cmocka_unit_test(fields_arrive_where_they_belong),
         cmocka_unit_test(a_datagram_without_length_is_the_last),
         cmocka_unit_test(what_must_not_be_accepted),
+        cmocka_unit_test(what_is_just_accepted),
         cmocka_unit_test(the_table),
         cmocka_unit_test(stream_frames_fill_the_room),
         cmocka_unit_test(random_bytes_are_harmless),
