@@ -199,7 +199,7 @@ struct skua_connection {
     struct skua_path path;
     uint16_t peer_max_datagram; /* the peer's max_datagram_frame_size; 0 = it takes none */
     bool flowing;     /* a full packet that asked for an ACK has come since the peer was last asked
-                         after     what it sends (timers.c) */
+                         after what it sends (timers.c) */
     uint64_t watched; /* for the owner: by which it finds `ids.token`; 0 = not at all */
     struct skua_key peer_key;    /* all zero before it is known; after SKUA_EPEERKEY the server's */
     struct skua_secret exporter; /* for skua_conn_export */
