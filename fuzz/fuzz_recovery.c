@@ -1,5 +1,6 @@
 /* Loss recovery against a naive model: the input is a list of operations (send, skip, acknowledge,
- * wait, time out, trim, change the path), and after each both must agree on every packet.
+ * wait, time out, trim, change the path or the size of a full packet), and after each both must
+ * agree on every packet.
  *
  * The model keeps one flat array for all packets ever sent and walks all of it each time. It takes
  * the RTT from recovery (tests/unit/recovery has the arithmetic) and decides everything else by
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/limits.h"
 #include "base/time.h"
 #include "recovery/internal.h"
 
@@ -33,6 +35,8 @@ struct world {
     uint64_t reorder_decay_end;
     uint32_t reorder_mult;
     uint32_t reorder_persist;
+    uint32_t full;     /* a full packet's size */
+    uint64_t unproven; /* none from here on was acknowledged */
     skua_time now;
 };
 
@@ -122,6 +126,8 @@ static void model_losses(struct world *w, const struct skua_loss_result *result)
     uint64_t count = 0;
     uint64_t records = 0;
     uint64_t largest = UINT64_MAX;
+    uint64_t small = 0, large = 0;
+    uint32_t large_min = 0;
     for (uint64_t pn = 0; w->largest_acked != UINT64_MAX && pn < w->largest_acked; pn++) {
         struct packet *p = &w->packets[pn];
         bool in_flight = (p->flags & SKUA_SENT_IN_FLIGHT) != 0;
@@ -136,6 +142,11 @@ static void model_losses(struct world *w, const struct skua_loss_result *result)
             bytes += p->size;
             count++;
             largest = pn;
+            small += p->size <= SKUA_LIMIT_UDP_MIN;
+            if (p->size > SKUA_LIMIT_UDP_MIN && pn >= w->unproven) {
+                large++;
+                large_min = large_min == 0 || p->size < large_min ? p->size : large_min;
+            }
         }
     }
     if (count != 0 && w->reorder_persist != 0 && largest >= w->reorder_decay_end) {
@@ -146,6 +157,8 @@ static void model_losses(struct world *w, const struct skua_loss_result *result)
     }
     SKUA_ASSERT(result->bytes == bytes && result->packets == count);
     SKUA_ASSERT(result->largest_pn == largest);
+    SKUA_ASSERT(result->small == small && result->large == large);
+    SKUA_ASSERT(result->large_min == large_min);
     SKUA_ASSERT(drain(w, skua_recovery_next_lost) == records);
 }
 
@@ -170,6 +183,9 @@ static void model_range(struct world *w, const struct skua_range *range,
         expected->packets++;
         *records += record_sum(pn, p->records);
         p->fate = ACKED;
+        if ((p->flags & SKUA_SENT_APART) == 0 && p->size >= w->full && pn >= w->unproven) {
+            w->unproven = pn + 1;
+        }
         if (w->largest_acked == UINT64_MAX || pn > w->largest_acked) {
             w->largest_acked = pn;
         }
@@ -333,6 +349,10 @@ static void step(struct world *w, struct skua_reader *r)
             do_trim(w);
         } else if ((op >> 3) <= 2) {
             do_path(w, (op >> 3) == 2);
+        } else if ((op >> 3) <= 4) {
+            w->full = (op >> 3) == 3 ? SKUA_LIMIT_UDP_MIN : 1250;
+            w->unproven = w->next;
+            skua_recovery_set_full(&w->rec, w->full);
         }
         break;
     default:
@@ -353,6 +373,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     skua_recovery_init(&w->rec, &w->heap);
     w->largest_acked = UINT64_MAX;
     w->reorder_mult = 1;
+    w->full = SKUA_LIMIT_UDP_MIN;
     w->now = SKUA_SEC;
     struct skua_reader r = skua_reader_of(data, size);
     while (skua_reader_left(&r) > 0) {

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "cases.h"
 #include "conn/connection.h"
+#include "endpoint/endpoint.h"
 
 static struct skua_conn_stats stats_of(struct side *s)
 {
@@ -271,4 +272,53 @@ void case_ce_instead_of_loss(const char *name)
     SIM_CHECK(p.w, client.congestion_events < 5000 / 20);
     pair_until(&p, SEC(20), p.server.eof);
     pair_conclude(&p);
+}
+
+/* A receiver that lies about marks, in a way that cannot be. */
+static void lie(uint64_t marks[3], unsigned how)
+{
+    uint64_t *ect0 = &marks[SKUA_ECN_ECT0 - 1];
+    switch (how) {
+    case 0: /* more than was sent */
+        marks[SKUA_ECN_CE - 1] += 1000000;
+        break;
+    case 1: /* what was never sent */
+        marks[SKUA_ECN_ECT1 - 1]++;
+        break;
+    case 2: /* fewer than were acknowledged */
+        *ect0 -= *ect0 > 20 ? 20 : *ect0;
+        break;
+    default: /* nothing at all */
+        *ect0 = 0;
+        break;
+    }
+}
+
+/* Marking ends, and no window is reduced for it. */
+void case_counts_that_lie(const char *name)
+{
+    const struct sim_link_config link = {
+        .delay = 10 * SKUA_MSEC, .rate = 50000000, .queue = 1000000, .mtu = 1472};
+    for (unsigned how = 0; how < 4; how++) {
+        struct pair p;
+        pair_init(&p, name, &link);
+        pair_establish(&p);
+        side_send(&p.client, SKUA_STREAM_UNI, 5000000);
+        pair_run(&p, MS(300));
+        struct skua_conn_stats before = stats_of(&p.client);
+        SIM_CHECK(p.w, before.ecn_state == SKUA_ECN_STATE_CAPABLE);
+        struct skua_connection *c = skua_endpoint_conn(p.server.host->ep, p.server.conn);
+        SKUA_ASSERT(c != NULL);
+        skua_time start = p.w->now;
+        while (!p.server.eof) {
+            SIM_CHECK(p.w, p.w->now < start + SEC(60));
+            lie(c->rx.acks.marks, how);
+            pair_step(&p);
+        }
+        struct skua_conn_stats after = stats_of(&p.client);
+        SIM_CHECK(p.w, after.ecn_state == SKUA_ECN_STATE_FAILED);
+        SIM_CHECK(p.w, after.congestion_events == before.congestion_events);
+        SIM_CHECK(p.w, after.packets_lost == before.packets_lost);
+        pair_conclude(&p);
+    }
 }

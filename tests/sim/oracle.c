@@ -293,6 +293,9 @@ static void check_connection(struct sim_host *host, const struct skua_connection
     SIM_CHECK(host->world, stats.recv_buffered <= c->settings->max_recv_window + held);
     SIM_CHECK(host->world, stats.packets_acked <= stats.packets_sent);
     SIM_CHECK(host->world, stats.bytes_acked <= stats.bytes_sent);
+    /* A window grows by what was acknowledged, and an undone reduction gives back no more. */
+    SIM_CHECK(host->world,
+              stats.cwnd <= skua_cc_initial_window(c->pmtud.max) + c->recovery.delivered);
 }
 
 void sim_oracle_turn(struct sim_host *host, bool deep)
