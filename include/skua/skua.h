@@ -584,10 +584,10 @@ SKUA_API enum skua_err skua_conn_ping(struct skua_endpoint *ep, skua_conn conn);
 
 /* Takes a message of `len` bytes (0 is allowed) for sending, all of it; it is copied. Where it
  * could not leave for `lifetime_ns` it is dropped and counted (0 or SKUA_NEVER: it may take any
- * time), and so it is where the path's packets have become too small for it meanwhile.
- * SKUA_EMSGSIZE where it is longer than skua_conn_max_datagram says, SKUA_EAGAIN where too many
- * wait to leave (a DATAGRAM_ROOM event follows), SKUA_ESTATE before ESTABLISHED and accept, after
- * shutdown, and where the peer takes no datagrams, SKUA_ENOMEM. */
+ * time), and so it is where the path's packets have become too small for it meanwhile; while that
+ * is only suspected it waits. SKUA_EMSGSIZE where it is longer than skua_conn_max_datagram says,
+ * SKUA_EAGAIN where too many wait to leave (a DATAGRAM_ROOM event follows), SKUA_ESTATE before
+ * ESTABLISHED and accept, after shutdown, and where the peer takes no datagrams, SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_conn_send_datagram(struct skua_endpoint *ep, skua_conn conn,
                                                const void *data, size_t len, skua_time lifetime_ns);
 /* The longest message that can be sent at present: what fits into one packet. It changes with the

@@ -387,3 +387,39 @@ SCENARIO(path_becomes_smaller_under_a_steady_flow)
     expect(late <= 8); /* two probe timeouts and a round trip */
     expect(stats_of(client).mtu_black_holes == 1 && server->received == 500 * 1400);
 }
+
+/* Datagrams are not cut: while probes judge, large ones wait; then the application is told that
+ * they are too long, and those that waited are dropped. */
+SCENARIO(path_becomes_smaller_under_datagrams)
+{
+    struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+    listen.conn.datagram_buffer = 100000;
+    app_listen_with(&listen);
+    app_connect();
+    run_for(SEC(1));
+    app_send(client, SKUA_STREAM_UNI, 3000000);
+    run_for(SEC(1));
+    expect(stats_of(client).mtu == 1472 && stats_of(client).cwnd > 200000);
+    chart_forget();
+    sim_link_between(client->host, server->host)->config.mtu = 1300;
+    static const uint8_t bytes[1400];
+    skua_time start = elapsed();
+    unsigned taken = 0;
+    while (skua_conn_send_datagram(client->host->ep, client->conn, bytes, sizeof bytes, 0) ==
+           SKUA_OK) {
+        taken++;
+        side_kick(client);
+        run_for(MS(20));
+        expect(elapsed() < start + MS(400));
+    }
+    size_t most = 0;
+    expect(skua_conn_max_datagram(client->host->ep, client->conn, &most) == SKUA_OK);
+    expect(most > 1100 && most < 1200);
+    struct skua_conn_stats stats = stats_of(client);
+    expect(stats.mtu_black_holes == 1 && stats.datagrams_lost > 0 && stats.datagrams_unsent > 0);
+    expect(stats.datagrams_lost + stats.datagrams_unsent == taken);
+    expect(skua_conn_send_datagram(client->host->ep, client->conn, bytes, most, 0) == SKUA_OK);
+    side_kick(client);
+    run_for(MS(100));
+    expect(stats_of(client).datagrams_acked == 1);
+}
