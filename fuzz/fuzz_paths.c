@@ -14,7 +14,7 @@
  * The first byte says which end is attacked. Then operations of four bytes: what, and three
  * arguments. Frames are gathered where bit 7 of the operation is set; with bit 6 their packet is
  * late. */
-#include "fuzz_attack.h"
+#include "fuzz_paths.h"
 
 #include "base/addr.h"
 #include "base/time.h"
@@ -22,145 +22,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum {
-    PLACES = 8,
-    REFLECTOR = PLACES - 1,
-    SOCKETS = 3,
-    COPIES = 8,
-    NUMBERS = 16,
-    OPERATIONS_MAX = 300,
-    LEAST = 40
-};
-
-/* What paths and ids may take, beside what was there and what the application asks for. */
-enum { MEMORY_MORE = 50000, STREAM_MEMORY = 10000 };
-
-/* A packet. When it was taken, copies of it are not. */
-struct copy {
-    uint8_t bytes[ATTACK_PACKET_MAX];
-    size_t len;
-    uint64_t pn;
-    bool speaks;    /* it does more than ask */
-    unsigned right; /* bit i: it answers a challenge to place i, one that is enough to move */
-};
-
-struct walk {
-    struct attack a;
-    bool answered[PLACES]; /* a challenge, from there */
-    bool spoken[PLACES];   /* what shows a move came from there */
-    bool speaks;           /* what is in `frames`: as in struct copy */
-    unsigned right;
-    uint64_t newest;  /* largest number that was delivered */
-    struct copy late; /* sealed and not yet sent; len 0 = none */
-    struct copy copies[COPIES];
-    unsigned copy_count;
-    uint64_t numbers[NUMBERS]; /* of the victim's newest packets */
-    unsigned number_count;
-    uint64_t memory; /* of the victim when the attack began, and for what it wrote since */
-    uint8_t frames[ATTACK_PACKET_MAX / 2];
-    struct skua_writer w; /* into `frames` */
-};
-
-/* The attacker's own address, other ports of it, other addresses, one of them a reflector's. */
-static struct skua_addr place(const struct walk *f, unsigned number)
-{
-    struct skua_addr addr = sim_addr(f->a.attacker->host, 0);
-    number %= PLACES;
-    if (number > 0 && number < 3) {
-        addr.port = (uint16_t)(addr.port + 1000 * number);
-    } else if (number >= 3) {
-        addr.ip[0] = 192;
-        addr.ip[3] = (uint8_t)number;
-        addr.port = number == REFLECTOR ? 53 : addr.port;
-    }
-    return addr;
-}
-
-static struct skua_connection *victim_of(const struct walk *f)
-{
-    struct skua_connection *c = attack_conn(f->a.victim);
-    return c != NULL && !c->close.over ? c : NULL;
-}
-
-static void note_sent(void *arg, struct sim_host *host, const struct skua_trace_event *e)
-{
-    struct walk *f = arg;
-    if (e->type == SKUA_TRACE_PACKET_SENT && host == f->a.victim->host) {
-        f->numbers[f->number_count++ % NUMBERS] = e->args[1];
-    }
-}
-
-static void note_datagram(void *arg, struct sim_host *from, const struct sim_datagram *d,
-                          struct sim_fate *fate)
-{
-    const struct walk *f = arg;
-    const struct skua_addr server = sim_addr(f->a.p.server.host, 0);
-    (void)fate;
-    /* What is left of a connection that is over answers whoever asks. */
-    if (from == f->a.p.client.host && from == f->a.victim->host && victim_of(f) != NULL) {
-        SIM_CHECK(f->a.p.w, skua_addr_equal(&d->to, &server));
-    }
-}
-
-/* --- what must hold */
-
-static void check_path(const struct walk *f, const struct skua_connection *c)
-{
-    bool found = false;
-    for (unsigned i = 0; i < PLACES; i++) {
-        const struct skua_addr addr = place(f, i);
-        found =
-            found || (f->answered[i] && f->spoken[i] && skua_addr_equal(&addr, &c->path.remote));
-    }
-    SIM_CHECK(f->a.p.w, found);
-    const struct skua_migration *m = c->migration;
-    if (m != NULL && m->probing && m->probe.limited) {
-        const struct skua_addr reflector = place(f, REFLECTOR);
-        SIM_CHECK(f->a.p.w, m->probe.proven || m->probe.out <= 3 * m->probe.in);
-        SIM_CHECK(f->a.p.w, !skua_addr_equal(&reflector, &m->probe.path.remote));
-    }
-}
-
-static void check_ids(const struct walk *f, const struct skua_connection *c)
-{
-    struct sim_world *w = f->a.p.w;
-    const struct skua_ids *ids = &c->ids;
-    struct skua_endpoint *ep = f->a.victim->host->ep;
-    for (unsigned i = 0; i < SKUA_IDS_OWN; i++) {
-        if (ids->own_state[i] != SKUA_OWN_NONE) {
-            const struct skua_id own = skua_id_of(ids->own[i], SKUA_OWN_ID_LEN);
-            SIM_CHECK(w, skua_demux_owner(ep, &own) == c);
-            SIM_CHECK(w, i == 0 || ids->own_state[0] == SKUA_OWN_NONE ||
-                             memcmp(ids->own[0], ids->own[i], SKUA_OWN_ID_LEN) != 0);
-        }
-    }
-    bool known = false; /* to the peer: it always has one to call us by */
-    for (unsigned i = 0; i < SKUA_IDS_OWN; i++) {
-        known = known || ids->own_state[i] == SKUA_OWN_TOLD ||
-                ids->own_state[i] == SKUA_OWN_LOST; /* it may have arrived all the same */
-    }
-    SIM_CHECK(w, known);
-    const unsigned in_use = ids->peer_sequence >= ids->retire_prior;
-    SIM_CHECK(w, ids->spare_count + in_use <= SKUA_LIMIT_ACTIVE_IDS);
-    for (unsigned i = 0; i < ids->spare_count; i++) {
-        SIM_CHECK(w, !skua_id_equal(&ids->spares[i].id, &ids->peer));
-        for (unsigned k = 0; k < i; k++) {
-            SIM_CHECK(w, !skua_id_equal(&ids->spares[i].id, &ids->spares[k].id));
-            SIM_CHECK(w, ids->spares[i].sequence != ids->spares[k].sequence);
-        }
-    }
-}
-
-static void check(const struct walk *f)
-{
-    const struct skua_connection *c = victim_of(f);
-    SIM_CHECK(f->a.p.w, f->a.victim->host->heap.used <= f->memory + MEMORY_MORE);
-    sim_oracle_turn(f->a.victim->host, true);
-    if (c != NULL) {
-        check_path(f, c);
-        check_ids(f, c);
-    }
-}
+enum { OPERATIONS_MAX = 300, LEAST = 40, STREAM_MEMORY = 10000 };
 
 /* --- what is sent */
 
@@ -176,14 +38,14 @@ static struct skua_id target(const struct walk *f, const struct skua_connection 
 
 static uint64_t received(const struct walk *f)
 {
-    const struct skua_connection *c = victim_of(f);
+    const struct skua_connection *c = paths_victim(f);
     return c != NULL ? c->count.packets_received : 0;
 }
 
 /* A packet leaves, from a place, for the victim's socket; one that is taken is kept. */
 static void deliver(struct walk *f, const struct copy *copy, unsigned from, unsigned socket)
 {
-    const struct skua_addr addr = place(f, from);
+    const struct skua_addr addr = paths_place(f, from);
     uint64_t before = received(f);
     if (copy->pn > f->newest) {
         f->newest = copy->pn;
@@ -210,7 +72,7 @@ static void deliver_late(struct walk *f, unsigned from, unsigned socket)
 /* What has been gathered, from a place, with padding up to `size` bytes, or later. */
 static void flush(struct walk *f, unsigned from, unsigned which, size_t size, bool late)
 {
-    const struct skua_connection *c = victim_of(f);
+    const struct skua_connection *c = paths_victim(f);
     struct copy copy = {.pn = f->a.pn, .speaks = f->speaks, .right = f->right};
     f->speaks = false;
     f->right = 0;
@@ -236,18 +98,18 @@ static void flush(struct walk *f, unsigned from, unsigned which, size_t size, bo
 
 static void replay(struct walk *f, unsigned from, unsigned which, unsigned socket)
 {
-    const struct skua_connection *c = victim_of(f);
+    const struct skua_connection *c = paths_victim(f);
     if (f->copy_count == 0 || c == NULL) {
         return;
     }
     const unsigned kept = f->copy_count < COPIES ? f->copy_count : COPIES;
     const struct copy *copy = &f->copies[(f->copy_count - 1 - which % kept) % COPIES];
-    const struct skua_addr addr = place(f, from);
+    const struct skua_addr addr = paths_place(f, from);
     const struct skua_path path = c->path;
     uint64_t before = received(f);
     attack_deliver(&f->a, &addr, socket % SOCKETS, copy->bytes, copy->len);
     pair_run(&f->a.p, 0);
-    c = victim_of(f);
+    c = paths_victim(f);
     SIM_CHECK(f->a.p.w, c == NULL || (c->count.packets_received == before &&
                                       skua_path_equal(&c->path, &path)));
 }
@@ -289,7 +151,7 @@ static void put_answer(struct walk *f, const struct skua_connection *c, unsigned
     const struct skua_challenge *sent = &m->probe.sent[which % SKUA_PROBE_CHALLENGES];
     put_number(f, SKUA_FRAME_PATH_RESPONSE, right ? sent->data : sent->data ^ 1u << which % 32);
     for (unsigned i = 0; i < PLACES && right && sent->sent_at != SKUA_NEVER; i++) {
-        const struct skua_addr addr = place(f, i);
+        const struct skua_addr addr = paths_place(f, i);
         if (skua_addr_equal(&addr, &m->probe.path.remote) && (sent->large || i < 3)) {
             f->right |= 1u << i;
         }
@@ -314,7 +176,7 @@ static void act(struct walk *f, unsigned what, unsigned amount)
     static const uint8_t zeros[8 * UINT8_MAX];
     struct side *v = f->a.victim;
     struct skua_endpoint *ep = v->host->ep;
-    const struct skua_connection *c = victim_of(f);
+    const struct skua_connection *c = paths_victim(f);
     struct skua_path path;
     size_t n;
     switch (what % 7) {
@@ -392,7 +254,7 @@ static void gather(struct walk *f, const struct skua_connection *c, const uint8_
 
 static void operate(struct walk *f, const uint8_t op[4])
 {
-    const struct skua_connection *c = victim_of(f);
+    const struct skua_connection *c = paths_victim(f);
     switch (op[0] % 16) {
     case 11:
         deliver_late(f, op[1], op[2]);
@@ -417,7 +279,7 @@ static void operate(struct walk *f, const uint8_t op[4])
         break;
     }
     pair_run(&f->a.p, SKUA_USEC * 100);
-    check(f);
+    paths_check(f);
 }
 
 /* Nothing comes any more: what is tried ends in its time, which follows an RTT that the attacker
@@ -426,13 +288,13 @@ static void settle(struct walk *f)
 {
     f->a.victim->host->heap.fail_at = 0;
     for (int i = 0; i < 2; i++) {
-        const struct skua_connection *c = victim_of(f);
+        const struct skua_connection *c = paths_victim(f);
         const struct skua_migration *m = c != NULL ? c->migration : NULL;
         skua_time end = m != NULL && m->probing ? m->probe.end_at : 0;
         pair_run(&f->a.p, skua_time_sub(end, f->a.p.w->now) + SEC(1));
-        check(f);
+        paths_check(f);
     }
-    const struct skua_connection *c = victim_of(f);
+    const struct skua_connection *c = paths_victim(f);
     SIM_CHECK(f->a.p.w, c == NULL || c->migration == NULL);
 }
 
@@ -451,9 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     attack_begin(&f.a, (data[0] & 1) == 0, &listen, &config);
     f.answered[0] = f.spoken[0] = true;
     f.memory = f.a.victim->host->heap.used;
-    f.a.p.w->tap.trace = note_sent;
-    f.a.p.w->tap.sent = note_datagram;
-    f.a.p.w->tap.arg = &f;
+    paths_watch(&f);
     for (size_t at = 1, i = 0; i < OPERATIONS_MAX && at + 4 <= size; i++, at += 4) {
         operate(&f, data + at);
     }
