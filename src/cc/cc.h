@@ -55,7 +55,8 @@ struct skua_cc_ack {
     uint64_t largest_pn;      /* largest newly acknowledged */
     skua_time largest_sent;   /* when that one was sent */
     uint64_t next_pn;         /* next number to be sent: ends a round when acknowledged */
-    bool cwnd_limited; /* window or pacer, not want of data or credit, held the sender back */
+    bool cwnd_limited; /* the window was in use: it, or the pacer on its way to filling it, and not
+                          want of data or credit, held the sender back */
     bool rtt_sampled;  /* rtt.latest_ns comes from this ACK */
     struct skua_cc_rtt rtt;
     struct skua_cc_rate rate;

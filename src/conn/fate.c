@@ -173,6 +173,14 @@ static void follow_controller(struct skua_connection *c, skua_time now)
         now);
 }
 
+/* RFC 9002 §7.8: a window grows while it is in use. Who waits for the pacer may use it, or only
+ * send more at a time than the pacer lets out: then most of it is empty when the ACK comes. */
+static bool is_window_used(const struct skua_connection *c, const struct skua_ack_result *ack)
+{
+    bool half = ack->bytes_in_flight >= c->cc.cwnd / 2;
+    return c->tx.cwnd_limited || (c->tx.pacing_limited && half);
+}
+
 /* The controller and the path hear what arrived. */
 static void on_acked(struct skua_connection *c, const struct skua_ack_result *ack, skua_time now)
 {
@@ -189,7 +197,7 @@ static void on_acked(struct skua_connection *c, const struct skua_ack_result *ac
             .largest_pn = ack->largest_pn,
             .largest_sent = ack->largest_sent,
             .next_pn = skua_recovery_next_pn(&c->recovery),
-            .cwnd_limited = c->tx.cwnd_limited || c->tx.pacing_limited,
+            .cwnd_limited = is_window_used(c, ack),
             .rtt_sampled = ack->rtt_sampled,
             .rtt = cc_rtt(&c->recovery.rtt),
             .rate = {.valid = ack->rate.valid,

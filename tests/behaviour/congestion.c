@@ -245,6 +245,27 @@ SCENARIO(unused_window_does_not_grow)
     }
 }
 
+/* An application that writes more at a time than the pacer lets out, and less than the window,
+ * waits for the pacer and not for the window. */
+SCENARIO(window_grows_no_further_than_its_use)
+{
+    static const enum skua_controller controllers[] = {SKUA_CONTROLLER_CUBIC,
+                                                       SKUA_CONTROLLER_NEWRENO};
+    for (unsigned i = 0; i < 2; i++) {
+        begin(controllers[i]);
+        uint64_t most = 0;
+        for (unsigned t = 0; t < 10000; t++) {
+            if (t % 50 == 0) {
+                side_write(client, 20000);
+            }
+            run_for(MS(1));
+            uint64_t in_flight = stats_of(client).bytes_in_flight;
+            most = in_flight > most ? in_flight : most;
+        }
+        expect(most > 60000 && stats_of(client).cwnd < 2 * most);
+    }
+}
+
 /* RFC 9002 §7.7: after a pause the window may be used, but not in one burst. */
 SCENARIO(no_burst_after_a_pause)
 {

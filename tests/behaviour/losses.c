@@ -325,7 +325,7 @@ SCENARIO(path_becomes_smaller)
     for (unsigned i = 0; i < sizeof holes / sizeof *holes; i++) {
         struct mending m = fall_into(&holes[i]);
         /* A probe timeout and a round trip; three probes; then the search. */
-        expect(m.pause <= MS(170) && m.believed <= MS(280) && m.found <= MS(420));
+        expect(m.pause <= MS(180) && m.believed <= MS(240) && m.found <= MS(350));
     }
 }
 
