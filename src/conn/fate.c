@@ -174,10 +174,13 @@ static void follow_controller(struct skua_connection *c, skua_time now)
 }
 
 /* RFC 9002 §7.8: a window grows while it is in use. Who waits for the pacer may use it, or only
- * send more at a time than the pacer lets out: then most of it is empty when the ACK comes. */
+ * send more at a time than the pacer lets out: then what was delivered since the newest of these
+ * packets left, and what is in flight now, is less than half of the window. (While the window
+ * doubles, that is what the last round trip used.) */
 static bool is_window_used(const struct skua_connection *c, const struct skua_ack_result *ack)
 {
-    bool half = ack->bytes_in_flight >= c->cc.cwnd / 2;
+    uint64_t used = c->recovery.bytes_in_flight + ack->rate.bytes;
+    bool half = !ack->rate.valid || used >= c->cc.cwnd / 2;
     return c->tx.cwnd_limited || (c->tx.pacing_limited && half);
 }
 

@@ -262,7 +262,7 @@ SCENARIO(window_grows_no_further_than_its_use)
             uint64_t in_flight = stats_of(client).bytes_in_flight;
             most = in_flight > most ? in_flight : most;
         }
-        expect(most > 60000 && stats_of(client).cwnd < 2 * most);
+        expect(most > 60000 && stats_of(client).cwnd < 4 * most);
     }
 }
 
