@@ -93,16 +93,13 @@ int skua_cmd_keygen(int argc, char **argv)
                  "key that belongs to it: what others put into their lists of allowed keys.",
         .table = table,
         .count = sizeof table / sizeof table[0],
+        .min_operands = 1,
         .max_operands = 1,
     };
     size_t operands = 0;
     int status = SKUA_EXIT_OK;
     if (!skua_opts_parse(&opts, argc, argv, &operands, &status)) {
         return status;
-    }
-    if (operands == 0) {
-        skua_opts_usage(&opts, stdout);
-        return SKUA_EXIT_OK;
     }
     if (show_only && force) {
         return skua_opts_error(&opts, "--show and --force exclude each other");
