@@ -74,8 +74,10 @@ expect 6 "$skua" keygen --show "$dir/missing"
 chmod 644 "$dir/key"
 expect 6 "$skua" keygen --show "$dir/key"
 says err 'chmod'
-expect 0 "$skua" keygen
-says out '^usage'
+# Without a file there is no key, so nothing on stdout that a script could take for one.
+expect 2 "$skua" keygen
+says err 'operand is missing'
+[ ! -s "$dir/out" ] || fail "keygen without a file says on stdout what is no key"
 
 # The link: what cannot work, and that it says so.
 expect 2 "$skua" link

@@ -6,10 +6,6 @@ serve --allow-any
 # Usage.
 expect 2 run "$skua" cp file
 one_line
-expect 2 run "$skua" keygen --show
-says 'an operand is missing'
-one_line
-[ ! -s out ] || fail "keygen without a file says on stdout what is no key"
 expect 2 run "$skua" cp file file2
 says 'no side is remote'
 one_line
