@@ -96,7 +96,7 @@ static bool is_repeat(struct skua_endpoint *ep, struct attempt *t, skua_time now
 {
     const struct skua_arrival *a = t->arrival;
     skua_syn_digest(t->digest, a->head, &t->syn);
-    skua_syn_fingerprint(t->entry->fingerprint, ep->syns.key, &a->path->remote, t->digest);
+    skua_syn_fingerprint(t->entry->fingerprint, ep->syns.key, a->path, t->digest);
     return skua_syn_queue_repeat(&ep->syns, t->entry->fingerprint, now);
 }
 
@@ -190,7 +190,7 @@ enum skua_verdict skua_listener_cancel(struct skua_endpoint *ep, const struct sk
         return verdict;
     }
     uint8_t fingerprint[SKUA_TAG_LEN];
-    skua_syn_fingerprint(fingerprint, ep->syns.key, &a->path->remote, cancel.tag);
+    skua_syn_fingerprint(fingerprint, ep->syns.key, a->path, cancel.tag);
     struct skua_id id;
     if (!skua_syn_queue_cancel(&ep->syns, fingerprint, skua_time_add(now, SPENT_NS), &id)) {
         return SKUA_VERDICT_BAD_RETRY;

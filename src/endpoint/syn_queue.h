@@ -2,8 +2,8 @@
  *
  * An entry is what the third packet will need, and the SYN_ACK's bytes, which are sent again as
  * they are. It takes at most SKUA_LIMIT_HALF_OPEN_MAX bytes; its ids are read from the stored
- * SYN_ACK. Entries are found by the server's id, and repeats of a SYN by a fingerprint of address,
- * ids and `e`, before any multiplication. When the third packet has come, the fingerprint stays for
+ * SYN_ACK. Entries are found by the server's id, and repeats of a SYN by a fingerprint of path
+ * and SYN, before any multiplication. When the third packet has come, the fingerprint stays for
  * a while, so that a late copy of the SYN opens nothing.
  *
  * Where the queue is full, an entry whose SYN_ACK has been repeated makes room for a new one: a

@@ -11,12 +11,16 @@
 
 enum { PAYLOAD_3_CAP = 256 }; /* room for parameters above their limit: those get an answer */
 
+SKUA_STATIC_ASSERT(sizeof(struct skua_path) ==
+                       sizeof(uint32_t) + 2 * (2 * sizeof(uint16_t) + sizeof(uint32_t) + 16),
+                   "a path is hashed as it stands: no padding");
+
 void skua_syn_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
-                          const struct skua_addr *remote, const uint8_t digest[SKUA_TAG_LEN])
+                          const struct skua_path *path, const uint8_t digest[SKUA_TAG_LEN])
 {
-    uint8_t input[sizeof *remote + SKUA_TAG_LEN];
-    memcpy(input, remote, sizeof *remote);
-    memcpy(input + sizeof *remote, digest, SKUA_TAG_LEN);
+    uint8_t input[sizeof *path + SKUA_TAG_LEN];
+    memcpy(input, path, sizeof *path);
+    memcpy(input + sizeof *path, digest, SKUA_TAG_LEN);
     skua_fingerprint(out, key, input, sizeof input);
 }
 

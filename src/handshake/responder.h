@@ -66,10 +66,12 @@ enum {
 SKUA_STATIC_ASSERT(SKUA_SYN_ACK_CAP <= 248, "stored in a half-open entry");
 
 /* Recognises a repeat of a SYN before any multiplication, and a client that takes it back: a keyed
- * hash of the sender's address and of the SYN's digest (refuse.h). A damaged copy of a SYN is not a
- * repeat of it: its answer would never authenticate. `key` is the endpoint's own secret. */
+ * hash of the path that it came along and of the SYN's digest (refuse.h). A damaged copy of a SYN
+ * is not a repeat of it: its answer would never authenticate. Nor is a copy that came to another of
+ * our addresses, where it would be answered from: the client hears only the one that it called.
+ * `key` is the endpoint's own secret. */
 void skua_syn_fingerprint(uint8_t out[SKUA_TAG_LEN], const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
-                          const struct skua_addr *remote, const uint8_t digest[SKUA_TAG_LEN]);
+                          const struct skua_path *path, const uint8_t digest[SKUA_TAG_LEN]);
 
 /* Answers a SYN: fills `responder` and writes the SYN_ACK (at most SKUA_SYN_ACK_CAP bytes), in
  * which `id` (8 to 16 bytes) is the server's name for the connection.

@@ -99,6 +99,7 @@ void pair_open(struct pair *pair)
         host->fail_after = -1;
         skua_key_generate(&host->key, &rng);
         open_host(pair, host);
+        pair->way[i] = path_to(i);
     }
 }
 
@@ -145,7 +146,6 @@ void pair_establish(struct pair *pair, const struct skua_conn_config *client,
 
 static void take_off(struct pair *pair, int from, const uint8_t *data, size_t len)
 {
-    pair->host[from].sent++;
     if (len > pair->mtu || (pair->drop != NULL && pair->drop(pair, from, data, len))) {
         return;
     }
@@ -161,6 +161,13 @@ static void take_off(struct pair *pair, int from, const uint8_t *data, size_t le
     pair->last = d;
 }
 
+/* Does what leaves the server along `path` reach the client? */
+static bool reaches_client(const struct pair *pair, const struct skua_path *path)
+{
+    return skua_path_equal(path, &pair->way[CLIENT]) &&
+           skua_addr_equal(&path->local, &pair->way[CLIENT].local);
+}
+
 void pair_send(struct pair *pair, int from)
 {
     static uint8_t buffer[SKUA_LIMIT_UDP_MAX];
@@ -171,8 +178,14 @@ void pair_send(struct pair *pair, int from)
         if (tx.len == 0) {
             return;
         }
+        bool lost = pair->strict && from == SERVER && !reaches_client(pair, &tx.path);
+        pair->astray += lost ? tx.len : 0;
         for (size_t at = 0; at < tx.len; at += tx.segment_size) {
             size_t left = tx.len - at;
+            pair->host[from].sent++;
+            if (lost) {
+                continue;
+            }
             take_off(pair, from, buffer + at, left < tx.segment_size ? left : tx.segment_size);
         }
     }
@@ -203,10 +216,16 @@ void pair_poll(struct pair *pair, int at)
 
 void pair_inject(struct pair *pair, int to, const uint8_t *data, size_t len)
 {
+    pair_inject_along(pair, to, &pair->way[!to], data, len);
+}
+
+void pair_inject_along(struct pair *pair, int to, const struct skua_path *path, const uint8_t *data,
+                       size_t len)
+{
     uint8_t *copy = malloc(len);
     assert_non_null(copy);
     memcpy(copy, data, len);
-    struct skua_rx rx = {.path = path_to(!to), .data = copy, .len = len};
+    struct skua_rx rx = {.path = *path, .data = copy, .len = len};
     skua_endpoint_recv(pair->host[to].ep, &rx, 1, pair->now);
     pair_poll(pair, to);
     skua_endpoint_settle(pair->host[to].ep);

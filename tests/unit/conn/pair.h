@@ -41,8 +41,11 @@ struct pair {
     bool no_accept;  /* INCOMING is left unanswered */
     bool no_poll[2]; /* events are left where they are */
     bool (*drop)(struct pair *pair, int from, const uint8_t *data, size_t len);
-    void *user;    /* for `drop` */
-    uint64_t seed; /* of everything random */
+    void *user;              /* for `drop` */
+    struct skua_path way[2]; /* the path along which each host's datagrams reach the other one */
+    bool strict;     /* what the server sends along another path than the client's vanishes */
+    uint64_t astray; /* bytes of that */
+    uint64_t seed;   /* of everything random */
     struct datagram *first, *last;
 };
 
@@ -69,6 +72,9 @@ void pair_poll(struct pair *pair, int at);
 void pair_arrive(struct pair *pair);
 /* Hands `len` bytes to host `to` as if they came from the other one. */
 void pair_inject(struct pair *pair, int to, const uint8_t *data, size_t len);
+/* ... or along any path. */
+void pair_inject_along(struct pair *pair, int to, const struct skua_path *path, const uint8_t *data,
+                       size_t len);
 
 /* The connection behind a host's handle. */
 struct skua_connection *pair_conn(struct pair *pair, int host);

@@ -495,6 +495,70 @@ static void only_its_sender_takes_a_syn_back(void **state)
 }
 
 /* What waits, half open or to be accepted, ends; what was accepted goes on. */
+/* Keeps the last SYN of the client. */
+struct seen_syn {
+    size_t len;
+    uint8_t bytes[SKUA_SYN_CAP];
+};
+
+static bool see_syn(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    struct seen_syn *seen = pair->user;
+    if (from == CLIENT && data[0] == SKUA_FIRST_BYTE(SKUA_PACKET_SYN)) {
+        assert_true(len <= sizeof seen->bytes);
+        seen->len = len;
+        memcpy(seen->bytes, data, len);
+    }
+    return false;
+}
+
+/* Which address of the server a client called is not in its packet, so anybody can have the SYN
+ * arrive at another one as well, before or after. The client is answered from where it called. */
+static void a_copy_to_another_address_of_the_server(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct pair p;
+        struct skua_listen_config listen = SKUA_LISTEN_CONFIG_INIT;
+        struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+        struct seen_syn seen = {0};
+        bool after = (i & 1) != 0;
+        listen.retry = (i & 2) != 0 ? SKUA_RETRY_ALWAYS : SKUA_RETRY_UNDER_PRESSURE;
+        config.ik = (i & 4) != 0;
+        pair_open(&p);
+        config.server_key = skua_endpoint_key(p.host[SERVER].ep);
+        p.way[CLIENT].local = p.way[SERVER].remote;
+        p.strict = true;
+        p.drop = see_syn;
+        p.user = &seen;
+        struct skua_path elsewhere = p.way[CLIENT];
+        elsewhere.local.ip[3]++;
+        pair_listen(&p, &listen);
+        (void)pair_connect(&p, &config);
+        for (int trip = 0; trip < ((i & 2) != 0 ? 2 : 1); trip++) {
+            if (!after) {
+                pair_run(&p, p.delay / 2);
+                pair_inject_along(&p, SERVER, &elsewhere, seen.bytes, seen.len);
+            }
+            pair_run(&p, after ? p.delay : p.delay / 2);
+            if (after) {
+                pair_inject_along(&p, SERVER, &elsewhere, seen.bytes, seen.len);
+            }
+            pair_run(&p, p.delay);
+        }
+        assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 1);
+        pair_run(&p, 10 * p.delay);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+        assert_true(p.astray > 0);
+        assert_int_equal(skua_conn_close(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+        assert_int_equal(skua_conn_close(p.host[SERVER].ep, p.host[SERVER].conn), SKUA_OK);
+        pair_run(&p, 10 * p.delay);
+        assert_int_equal(p.host[CLIENT].closed.error, SKUA_OK);
+        assert_int_equal(p.host[SERVER].closed.error, SKUA_OK);
+        pair_close(&p);
+    }
+}
+
 static void unlisten_refuses_what_waits(void **state)
 {
     (void)state;
@@ -616,6 +680,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_syns_passes),
         cmocka_unit_test(a_syn_is_taken_back),
         cmocka_unit_test(only_its_sender_takes_a_syn_back),
+        cmocka_unit_test(a_copy_to_another_address_of_the_server),
         cmocka_unit_test(unlisten_refuses_what_waits),
         cmocka_unit_test(an_endpoint_connects_to_itself),
         cmocka_unit_test(a_flood_of_hints_is_bounded),

@@ -90,12 +90,12 @@ static inline void pair_init(struct pair *p, enum skua_pattern pattern, uint64_t
 /* A SYN's fingerprint. */
 static inline void pair_fingerprint(uint8_t out[SKUA_TAG_LEN],
                                     const uint8_t key[SKUA_FINGERPRINT_KEY_LEN],
-                                    const struct skua_addr *remote, const struct skua_head *head,
+                                    const struct skua_path *path, const struct skua_head *head,
                                     const struct skua_syn *syn)
 {
     uint8_t digest[SKUA_TAG_LEN];
     skua_syn_digest(digest, head, syn);
-    skua_syn_fingerprint(out, key, remote, digest);
+    skua_syn_fingerprint(out, key, path, digest);
 }
 
 /* The server's answer to the datagram `syn`. */

@@ -276,26 +276,31 @@ static void fingerprints_tell_syns_apart(void **state)
     pair_init(&p, SKUA_PATTERN_XX, 900);
     assert_true(skua_initiator_init(&p.client, &p.client_config));
     uint8_t key[SKUA_FINGERPRINT_KEY_LEN] = {5}, same[SKUA_TAG_LEN], other[SKUA_TAG_LEN];
-    struct skua_addr addr = {.family = SKUA_FAMILY_IPV4, .port = 9, .ip = {192, 0, 2, 1}};
+    struct skua_path path = {
+        .remote = {.family = SKUA_FAMILY_IPV4, .port = 9, .ip = {192, 0, 2, 1}}};
     struct skua_head head;
     struct skua_syn syn;
     uint8_t copy[SKUA_SYN_LEN];
     memcpy(copy, p.client.syn, sizeof copy);
     assert_int_equal(skua_header_peek(copy, sizeof copy, 8, &head), SKUA_VERDICT_OK);
     assert_int_equal(skua_syn_read(copy, sizeof copy, &head, &syn), SKUA_VERDICT_OK);
-    pair_fingerprint(same, key, &addr, &head, &syn);
-    pair_fingerprint(other, key, &addr, &head, &syn);
+    pair_fingerprint(same, key, &path, &head, &syn);
+    pair_fingerprint(other, key, &path, &head, &syn);
     assert_memory_equal(same, other, sizeof same);
-    addr.port++;
-    pair_fingerprint(other, key, &addr, &head, &syn);
+    path.remote.port++;
+    pair_fingerprint(other, key, &path, &head, &syn);
     assert_memory_not_equal(same, other, sizeof same);
-    addr.port--;
+    path.remote.port--;
+    path.local.ip[0]++;
+    pair_fingerprint(other, key, &path, &head, &syn);
+    assert_memory_not_equal(same, other, sizeof same);
+    path.local.ip[0]--;
     key[0]++;
-    pair_fingerprint(other, key, &addr, &head, &syn);
+    pair_fingerprint(other, key, &path, &head, &syn);
     assert_memory_not_equal(same, other, sizeof same);
     key[0]--;
     syn.pattern++;
-    pair_fingerprint(other, key, &addr, &head, &syn);
+    pair_fingerprint(other, key, &path, &head, &syn);
     assert_memory_not_equal(same, other, sizeof same);
     syn.pattern--;
     for (size_t i = 5; i < sizeof copy; i++) { /* ids, then message 1 behind the fixed fields */
@@ -304,7 +309,7 @@ static void fingerprints_tell_syns_apart(void **state)
             continue; /* lengths: another parse */
         }
         copy[i] ^= 1;
-        pair_fingerprint(other, key, &addr, &head, &syn);
+        pair_fingerprint(other, key, &path, &head, &syn);
         assert_int_equal(memcmp(same, other, sizeof same) != 0, counted);
         copy[i] ^= 1;
     }

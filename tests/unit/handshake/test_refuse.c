@@ -127,7 +127,7 @@ static void the_same_syn_brings_the_token_back(void **state)
     uint8_t first[SKUA_SYN_CAP], again[SKUA_SYN_CAP], packet[SKUA_RETRY_CAP];
     uint8_t print[SKUA_TAG_LEN], again_print[SKUA_TAG_LEN];
     static const uint8_t key[SKUA_FINGERPRINT_KEY_LEN] = {7};
-    static const struct skua_addr addr = {.port = 1};
+    static const struct skua_path path = {.remote = {.port = 1}};
     start(&p, &head, &syn);
     size_t len = send_syn(&p, first);
     assert_memory_equal(first, p.client.syn, SKUA_SYN_LEN);
@@ -140,8 +140,8 @@ static void the_same_syn_brings_the_token_back(void **state)
     assert_memory_equal(again + 32, first + 25, len - 25);
     assert_int_equal(skua_header_peek(again, again_len, 8, &again_head), SKUA_VERDICT_OK);
     assert_int_equal(skua_syn_read(again, again_len, &again_head, &again_syn), SKUA_VERDICT_OK);
-    pair_fingerprint(print, key, &addr, &head, &syn);
-    pair_fingerprint(again_print, key, &addr, &again_head, &again_syn);
+    pair_fingerprint(print, key, &path, &head, &syn);
+    pair_fingerprint(again_print, key, &path, &again_head, &again_syn);
     assert_memory_equal(print, again_print, sizeof print);
     assert_int_equal(pair_answer(&p, again, again_len), SKUA_VERDICT_OK);
     assert_int_equal(pair_react(&p, p.syn_ack, p.syn_ack_len, &client), SKUA_VERDICT_OK);
