@@ -42,7 +42,8 @@ enum skua_file_status skua_file_status_of_errno(int error)
     case EDQUOT:
         return SKUA_STATUS_NO_SPACE;
     case EISDIR:
-        return SKUA_STATUS_DST_IS_DIR;
+    case EEXIST:
+        return SKUA_STATUS_DST_NOT_FILE;
     case ENOTDIR:
         return SKUA_STATUS_NOT_DIR;
     case ELOOP:

@@ -118,7 +118,7 @@ enum skua_file_status skua_intake_place(struct skua_intake *intake,
     len += entry->path.len;
     path[len] = '\0';
     if (len == 0) {
-        return entry->type == SKUA_FILE_DIR ? SKUA_STATUS_OK : SKUA_STATUS_DST_IS_DIR;
+        return entry->type == SKUA_FILE_DIR ? SKUA_STATUS_OK : SKUA_STATUS_DST_NOT_FILE;
     }
     if (!skua_name_check_path(path, len)) {
         return SKUA_STATUS_BAD_NAME;

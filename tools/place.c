@@ -68,7 +68,8 @@ static enum skua_file_status judge(const struct skua_store *store, const struct 
     }
     const int error = look(store, place->dst, &mode);
     if (error != 0) {
-        /* A link as the destination is replaced by a file, but never followed. */
+        /* A link among them: its owner may mean what it points to. One that a copy meets in a
+         * folder is replaced (skua_store_file_commit). */
         return skua_file_status_of_errno(error);
     }
     *is_dir = S_ISDIR(mode);
@@ -77,6 +78,9 @@ static enum skua_file_status judge(const struct skua_store *store, const struct 
     }
     if (place->must_be_dir || place->count > 1 || place->names[0][0] == '\0') {
         return mode == 0 ? SKUA_STATUS_NOT_FOUND : SKUA_STATUS_NOT_DIR;
+    }
+    if (mode != 0 && !S_ISREG(mode)) {
+        return SKUA_STATUS_DST_NOT_FILE;
     }
     return check_parent(store, place->dst);
 }

@@ -207,6 +207,18 @@ static int finish_file(int fd, uint64_t size, mode_t mode, struct timespec mtime
     return sync && fsync(fd) != 0 ? errno : 0;
 }
 
+/* Gives the temporary file or link its final name. A file that is there is replaced; what people
+ * make with mknod or mkfifo is not: /dev/null as a file full of what was thrown away, say. */
+static int rename_over(int dir, const char *temp, const char *name)
+{
+    struct stat st;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) &&
+        !S_ISLNK(st.st_mode)) {
+        return S_ISDIR(st.st_mode) ? EISDIR : EEXIST;
+    }
+    return renameat(dir, temp, dir, name) != 0 ? errno : 0;
+}
+
 int skua_store_file_commit(struct skua_store_file *file, const char *name, uint64_t size,
                            mode_t mode, struct timespec mtime, bool sync)
 {
@@ -214,8 +226,8 @@ int skua_store_file_commit(struct skua_store_file *file, const char *name, uint6
     /* Closed before it gets its name, so that a late error leaves nothing wrong there. */
     const int close_error = close_file(file);
     error = error != 0 ? error : close_error;
-    if (error == 0 && renameat(file->dir, file->temp, file->dir, name) != 0) {
-        error = errno;
+    if (error == 0) {
+        error = rename_over(file->dir, file->temp, name);
     }
     if (error != 0) {
         (void)unlinkat(file->dir, file->temp, 0);
@@ -236,9 +248,9 @@ int skua_store_link(int dir, const char *name, const char *target, struct timesp
     if (error != 0) {
         return error;
     }
-    if (utimensat(dir, temp, times, AT_SYMLINK_NOFOLLOW) != 0 ||
-        renameat(dir, temp, dir, name) != 0) {
-        error = errno;
+    error = utimensat(dir, temp, times, AT_SYMLINK_NOFOLLOW) != 0 ? errno
+                                                                  : rename_over(dir, temp, name);
+    if (error != 0) {
         (void)unlinkat(dir, temp, 0);
     }
     return error;

@@ -47,14 +47,15 @@ struct skua_store_file {
 /* Makes a new empty file with a random temporary name in `dir`, mode 0600. */
 int skua_store_file_begin(struct skua_store_file *file, int dir);
 /* Gives it length, permission bits (nothing above 0777), modification time and its final name,
- * replacing a file (or link) of that name. With `sync`, file and folder are on the disk before this
- * returns. Whatever the result, `file` is over: on failure the temporary file is gone. */
+ * replacing a file or link of that name and nothing else (EISDIR; EEXIST: a device, FIFO or
+ * socket). With `sync`, file and folder are on the disk before this returns. Whatever the result,
+ * `file` is over: on failure the temporary file is gone. */
 int skua_store_file_commit(struct skua_store_file *file, const char *name, uint64_t size,
                            mode_t mode, struct timespec mtime, bool sync);
 /* Removes it. Does nothing where there is none. */
 void skua_store_file_discard(struct skua_store_file *file);
 
-/* Makes a symbolic link `name` in `dir`, replacing a file or link of that name. */
+/* Makes a symbolic link `name` in `dir`, replacing a file or link of that name and nothing else. */
 int skua_store_link(int dir, const char *name, const char *target, struct timespec mtime);
 
 #endif

@@ -41,6 +41,16 @@ says 'is not a directory'
 mkdir srv/d
 mkdir -p d && echo x >d/x
 expect 7 copy -r d 127.0.0.1:file
+
+# What is neither file nor link is not replaced: named as the destination, or met in it.
+mkfifo srv/pipe srv/d/x
+expect 7 copy file 127.0.0.1:pipe
+says 'refused "pipe": cannot put'
+one_line
+expect 7 copy d/x 127.0.0.1:d
+says 'd/x: cannot put'
+[ -p srv/pipe ] && [ -p srv/d/x ] || fail "a FIFO was replaced"
+no_temp_files srv || fail "temporary files beside a FIFO"
 stop_server TERM
 
 # Too many clients: the next is told. One that asks for nothing does not block others.

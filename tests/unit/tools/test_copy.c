@@ -223,12 +223,12 @@ static void test_one_file(void **state)
     /* The store's folder itself is no place for a file; nor is a directory. */
     plan = (struct plan){.from = &from, .root = "a", .to = &to, .target = ""};
     copy(&plan);
-    assert_int_equal(stored(&plan, ""), SKUA_STATUS_DST_IS_DIR);
+    assert_int_equal(stored(&plan, ""), SKUA_STATUS_DST_NOT_FILE);
     plan_deinit(&plan);
     tree_dir(&to, "d", 0755);
     plan = (struct plan){.from = &from, .root = "a", .to = &to, .target = "d"};
     copy(&plan);
-    assert_int_equal(stored(&plan, ""), SKUA_STATUS_DST_IS_DIR);
+    assert_int_equal(stored(&plan, ""), SKUA_STATUS_DST_NOT_FILE);
     plan_deinit(&plan);
     assert_int_equal(tree_count(&to), 2);
     tree_deinit(&from);
@@ -502,7 +502,7 @@ static void test_hostile_names(void **state)
     assert_true(tree_has(&h.to, "mine/good"));
     assert_int_equal(offer_link(&h, "l", "../../etc"), SKUA_STATUS_LINK_REFUSED);
     assert_int_equal(offer_link(&h, "l", "/etc"), SKUA_STATUS_LINK_REFUSED);
-    assert_int_equal(offer_link(&h, "", "x"), SKUA_STATUS_DST_IS_DIR);
+    assert_int_equal(offer_link(&h, "", "x"), SKUA_STATUS_DST_NOT_FILE);
     /* A link that is allowed, and then a file through it: not followed. */
     assert_int_equal(offer_link(&h, "l", "good"), SKUA_STATUS_OK);
     assert_int_equal(offer_file(&h, "l/x"), SKUA_STATUS_IS_LINK);

@@ -1,6 +1,8 @@
 /* Where the roots of a copy go. */
 #include "unit.h"
 
+#include <sys/stat.h>
+
 #include "place.h"
 #include "tree.h"
 
@@ -70,7 +72,9 @@ static void test_refused(void **state)
     tree_dir(&tree, "d", 0755);
     tree_file(&tree, "f", 3, 1, 0644);
     tree_link(&tree, "l", "d");
+    assert_int_equal(mkfifo(tree_at(&tree, "fifo"), 0600), 0);
     assert_int_equal(skua_store_init(&store, tree.path), 0);
+    refused(&store, "fifo", false, one, 1, SKUA_STATUS_DST_NOT_FILE);
     refused(&store, "new", true, one, 1, SKUA_STATUS_NOT_FOUND);
     refused(&store, "new", false, two, 2, SKUA_STATUS_NOT_FOUND);
     refused(&store, "new", false, contents, 1, SKUA_STATUS_NOT_FOUND);

@@ -142,7 +142,7 @@ static void test_file_life(void **state)
     end(&world);
 }
 
-static void test_commit_replaces_links_and_refuses_directories(void **state)
+static void test_commit_replaces_files_and_links_only(void **state)
 {
     (void)state;
     struct world world;
@@ -163,6 +163,13 @@ static void test_commit_replaces_links_and_refuses_directories(void **state)
     assert_int_equal(skua_store_file_begin(&file, world.store.fd), 0);
     assert_int_equal(skua_store_file_commit(&file, "dir", 0, 0644, mtime, false), EISDIR);
     assert_int_equal(tree_count(&world.tree), 3);
+
+    assert_int_equal(mkfifo(tree_at(&world.tree, "fifo"), 0600), 0);
+    assert_int_equal(skua_store_file_begin(&file, world.store.fd), 0);
+    assert_int_equal(skua_store_file_commit(&file, "fifo", 0, 0644, mtime, false), EEXIST);
+    assert_int_equal(lstat(tree_at(&world.tree, "fifo"), &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(tree_count(&world.tree), 4);
     end(&world);
 }
 
@@ -179,7 +186,9 @@ static void test_link(void **state)
     assert_int_equal(readlink(tree_at(&world.tree, "l"), target, sizeof target - 1), 1);
     assert_string_equal(target, "d");
     assert_int_equal(skua_store_link(world.store.fd, "d", "l", mtime), EISDIR);
-    assert_int_equal(tree_count(&world.tree), 2);
+    assert_int_equal(mkfifo(tree_at(&world.tree, "fifo"), 0600), 0);
+    assert_int_equal(skua_store_link(world.store.fd, "fifo", "l", mtime), EEXIST);
+    assert_int_equal(tree_count(&world.tree), 3);
     end(&world);
 }
 
@@ -189,7 +198,7 @@ int main(void)
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_make_dirs),
         cmocka_unit_test(test_file_life),
-        cmocka_unit_test(test_commit_replaces_links_and_refuses_directories),
+        cmocka_unit_test(test_commit_replaces_files_and_links_only),
         cmocka_unit_test(test_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
