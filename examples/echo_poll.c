@@ -4,15 +4,17 @@
  *
  * This is what a driver does: hand in what arrived, handle events, send what there is to send, and
  * wait no longer than skua_endpoint_next_timeout says. */
-#define _DEFAULT_SOURCE /* clock_gettime, MSG_DONTWAIT */
+#define _DEFAULT_SOURCE /* clock_gettime, MSG_DONTWAIT, IP_MTU_DISCOVER */
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +31,20 @@ static void fill_random(void *user, void *out, size_t len)
 {
     (void)user;
     randombytes_buf(out, len);
+}
+
+/* A socket that never lets IP fragment: the transport finds the path MTU by probing, and a probe
+ * that arrives in fragments would be believed. (IPv6: IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+ * IPV6_PMTUDISC_PROBE.) */
+static int open_socket(void)
+{
+    int probe = IP_PMTUDISC_PROBE;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd >= 0 && setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 static void send_all(struct skua_endpoint *ep, int fd, const struct sockaddr_in *to)
@@ -129,7 +145,7 @@ int main(int argc, char **argv)
     to.sin_port = htons(path.remote.port);
     memcpy(path.remote.ip, &to.sin_addr, sizeof to.sin_addr);
 
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    int fd = open_socket();
     if (fd < 0) {
         perror("socket");
         return 1;

@@ -373,7 +373,20 @@ SKUA_API enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
  * ones go on. SKUA_ESTATE where it does not listen. */
 SKUA_API enum skua_err skua_endpoint_unlisten(struct skua_endpoint *ep);
 
-/* --- I/O verbs: called by a driver */
+/* --- I/O verbs: called by a driver
+ *
+ * What a socket must have. Its datagrams must never be fragmented: the endpoint finds the path MTU
+ * by sending larger ones and seeing whether they arrive (RFC 8899), and a probe that IP cuts into
+ * fragments arrives. It would be believed, and from then on every lost fragment would lose up to 64
+ * KB. On Linux: setsockopt IP_MTU_DISCOVER with IP_PMTUDISC_PROBE (IPPROTO_IP), and for IPv6
+ * IPV6_MTU_DISCOVER with IPV6_PMTUDISC_PROBE (IPPROTO_IPV6); the ..._DO forms will do as well.
+ * Elsewhere it is IP_DONTFRAG, IPV6_DONTFRAG. Where none of these is to be had, set max_udp_payload
+ * to 1,200: then nothing is probed.
+ *
+ * It must take and send datagrams of the endpoint's max_udp_payload. What else is worth having
+ * only makes things better: large buffers (SO_RCVBUF, SO_SNDBUF), non-blocking calls, the address
+ * that a datagram came to in `path.local` (IP_PKTINFO) where the machine has several, ECN bits, and
+ * a word of what the kernel refused (skua_endpoint_send_result). */
 
 /* Datagrams from a socket: one, or several of `segment_size` bytes (the last may be shorter) as
  * UDP_GRO delivers them. */

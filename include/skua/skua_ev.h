@@ -206,6 +206,9 @@ struct skua_ev_stats {
     uint32_t attempts;        /* skua_ev_connect under way */
     uint64_t roamed; /* times that a connection was handed to another socket because its address was
                         gone */
+    uint32_t sockets_fragmenting; /* of `sockets`: those for which the kernel would not set DF
+                                     (IP_MTU_DISCOVER); packets that leave there have 1,200 bytes at
+                                     most, since their size cannot be probed */
 };
 SKUA_API void skua_ev_stats(const struct skua_ev *ev, struct skua_ev_stats *out);
 

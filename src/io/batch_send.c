@@ -16,8 +16,9 @@ enum {
     /* From slot to slot. They start on different cache sets, so that 16 small datagrams do not
      * evict each other. */
     STRIDE = (1 << 16) + 2112,
-    STRIKES_MAX = 8,      /* refusals in a row until something is given up */
-    ICMP_RETRIES_MAX = 32 /* per socket and flush: errors read from the queue and tried again */
+    STRIKES_MAX = 8,       /* refusals in a row until something is given up */
+    ICMP_RETRIES_MAX = 32, /* per socket and flush: errors read from the queue and tried again */
+    UNFRAGMENTED = 1200,   /* what every path carries (docs/protocol.md §2) */
 };
 #define MEMORY ((size_t)STRIDE * SKUA_SEND_SLOTS)
 
@@ -158,9 +159,30 @@ static size_t gather(struct skua_sender *s, uint32_t index)
     return count;
 }
 
-/* One system call for the first messages of `count`; how many the kernel took, or -1. */
-static int transmit(struct skua_sender *s, int fd, size_t count)
+/* May message `m` leave on a socket whose datagrams may be fragmented? */
+static bool is_small(const struct skua_sender *s, size_t m)
 {
+    const struct skua_tx *tx = &s->slots[s->owners[m]].tx;
+    size_t len = s->vecs[m].iov_len;
+    return (len < tx->segment_size ? len : tx->segment_size) <= UNFRAGMENTED ||
+           tx->first_pn == UINT64_MAX;
+}
+
+/* One system call for the first messages of `count`; how many the kernel took, or -1. */
+static int transmit(struct skua_sender *s, const struct skua_socket *sock, size_t count)
+{
+    int fd = sock->fd;
+    if (sock->fragments) {
+        size_t small = 0;
+        while (small < count && is_small(s, small)) {
+            small++;
+        }
+        if (small == 0) {
+            errno = EMSGSIZE;
+            return -1;
+        }
+        count = small;
+    }
     for (;;) {
         s->stats->send_calls++;
         int n;
@@ -265,7 +287,7 @@ static void flush_socket(struct skua_sender *s, uint32_t index)
     struct skua_socket *sock = &s->sockets[index];
     unsigned icmp_retries = 0;
     for (size_t count = gather(s, index); count != 0; count = gather(s, index)) {
-        int n = transmit(s, sock->fd, count);
+        int n = transmit(s, sock, count);
         SKUA_ASSERT(n != 0);
         if (n > 0) {
             account(s, (size_t)n);

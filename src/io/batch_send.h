@@ -17,7 +17,11 @@
  *                             error may have been another datagram's: again
  *
  * A datagram that is refused in its last form is reported with its errno and left out; the others
- * of its batch go on. */
+ * of its batch go on.
+ *
+ * On a socket whose datagrams may be fragmented, packets of more than 1,200 bytes are refused here,
+ * with EMSGSIZE, as a kernel would that sets DF: so the path MTU stays at what needs no probe. The
+ * packets of a handshake, which prove no size to anybody, may be longer. */
 #ifndef SKUA_IO_BATCH_SEND_H
 #define SKUA_IO_BATCH_SEND_H
 

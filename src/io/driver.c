@@ -476,5 +476,6 @@ void skua_ev_stats(const struct skua_ev *ev, struct skua_ev_stats *out)
     for (uint32_t i = 0; i < ev->socket_count; i++) {
         out->sockets_gso += ev->sockets[i].gso;
         out->sockets_gro += ev->sockets[i].gro;
+        out->sockets_fragmenting += ev->sockets[i].fragments;
     }
 }

@@ -60,12 +60,12 @@ static void set_options(struct skua_socket *sock, const struct skua_sys *sys,
     set_buffers(sock, sys, options->buffer);
     (void)set(sock, sys, SOL_SOCKET, SO_RXQ_OVFL, 1);
     if (sock->local.family == SKUA_FAMILY_IPV4) {
-        (void)set(sock, sys, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+        sock->fragments = !set(sock, sys, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
         (void)set(sock, sys, IPPROTO_IP, IP_RECVERR, 1);
         (void)set(sock, sys, IPPROTO_IP, IP_RECVTOS, 1);
         sock->pktinfo = sock->wildcard && set(sock, sys, IPPROTO_IP, IP_PKTINFO, 1);
     } else {
-        (void)set(sock, sys, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+        sock->fragments = !set(sock, sys, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
         (void)set(sock, sys, IPPROTO_IPV6, IPV6_RECVERR, 1);
         (void)set(sock, sys, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
         sock->pktinfo = sock->wildcard && set(sock, sys, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);

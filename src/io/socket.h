@@ -3,7 +3,9 @@
  * Made non-blocking, never fragmenting (DF is set and datagrams may be larger than what the kernel
  * believes of the path: the transport finds the MTU itself, RFC 8899), with large buffers, and told
  * to report ECN bits, local addresses, ICMP errors and drops. Options that a kernel does not know
- * are done without; only socket, bind and getsockname can make opening fail. */
+ * are done without; only socket, bind and getsockname can make opening fail. Where DF cannot be
+ * had (`fragments`), batch_send.c keeps datagrams so small that no path fragments them: a probe of
+ * the MTU that arrives in fragments would be believed. */
 #ifndef SKUA_IO_SOCKET_H
 #define SKUA_IO_SOCKET_H
 
@@ -21,6 +23,7 @@ struct skua_socket {
     bool gso;                /* UDP_SEGMENT works, as far as known */
     bool gro;                /* UDP_GRO is on */
     bool ecn;                /* ECN bits may be said when sending */
+    bool fragments;          /* the kernel would not set DF: what leaves may be fragmented */
     bool pktinfo;            /* source addresses may be said when sending */
     bool blocked;            /* the kernel had no room: nothing is sent until it is writable */
     uint8_t gso_strikes;     /* refusals in a row that may have been of the moment */

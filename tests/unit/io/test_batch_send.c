@@ -286,6 +286,38 @@ static void too_large_for_the_link_is_no_fault_of_gso(void **state)
     }
 }
 
+/* Without DF a large packet would arrive, in fragments, and prove a size that the path does not
+ * have. A handshake's packets (which have no number) prove nothing. */
+static void what_may_be_fragmented_is_kept_small(void **state)
+{
+    (void)state;
+    f.sockets[0].fragments = true;
+    assert_true(seal(0, 1200, 5, 1200));
+    assert_true(seal(0, 1201, 1, 1201)); /* a probe, with others before and behind it */
+    assert_true(seal(0, 1200, 5, 900));
+    assert_true(seal(0, 1400, 3, 1200)); /* the last one is small */
+    assert_true(seal(1, 1400, 3, 1400)); /* the other socket's has DF */
+    skua_sender_flush(&f.sender);
+    check_all_accounted();
+    assert_int_equal(f.refused_count, 3);
+    assert_int_equal(f.refused[0], 5);
+    assert_int_equal(f.refused[1], 11);
+    assert_int_equal(f.refused[2], 12);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(f.refused_errno[i], EMSGSIZE);
+    }
+    assert_true(f.sockets[0].gso);
+    struct skua_tx *syn = skua_sender_next(&f.sender);
+    syn->path.remote = fake_addr(SKUA_FAMILY_IPV4, 2, 9999);
+    syn->len = syn->segment_size = 1456;
+    syn->first_pn = UINT64_MAX;
+    memset(syn->data, 0, syn->len);
+    skua_sender_push(&f.sender);
+    skua_sender_flush(&f.sender);
+    assert_int_equal(f.refused_count, 3);
+    assert_int_equal(fake_kernel.sent[fake_kernel.sent_count - 1].len, 1456);
+}
+
 static void full_queue_with_gso_is_of_the_moment_until_it_is_not(void **state)
 {
     (void)state;
@@ -488,6 +520,7 @@ int main(void)
         T(ecn_refused_is_remembered_and_gso_kept),
         T(a_lost_source_address_is_left_out_for_a_while),
         T(too_large_for_the_link_is_no_fault_of_gso),
+        T(what_may_be_fragmented_is_kept_small),
         T(full_queue_with_gso_is_of_the_moment_until_it_is_not),
         T(a_full_socket_keeps_what_is_sealed),
         T(a_full_socket_does_not_stop_another),

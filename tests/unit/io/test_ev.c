@@ -23,6 +23,7 @@ struct side {
     struct skua_event last; /* the latest `closed` */
     skua_conn conn;
     size_t sent, got; /* bytes of the bulk transfer */
+    uint64_t mtu;     /* of the connection at its end */
     bool wrong;       /* a byte that does not belong there */
 };
 
@@ -157,6 +158,9 @@ static void on_compare(struct skua_ev *ev, const struct skua_event *event)
         side->got += len;
     }
     if (err == SKUA_EOF) {
+        struct skua_conn_stats stats;
+        assert_int_equal(skua_conn_stats(ep, event->conn, &stats), SKUA_OK);
+        side->mtu = stats.mtu;
         (void)skua_conn_close(ep, event->conn);
     }
 }
@@ -269,6 +273,35 @@ static void echo_without_offload(void **state)
     skua_ev_stats(client.ev, &stats);
     assert_int_equal(stats.sockets_gso + stats.sockets_gro, 0);
     assert_int_equal(stats.recv_buffers, stats.recv_datagrams);
+}
+
+static int refuse_df(int fd, int level, int option, const void *value, socklen_t len)
+{
+    if (level == IPPROTO_IP && option == IP_MTU_DISCOVER) {
+        errno = ENOPROTOOPT;
+        return -1;
+    }
+    return setsockopt(fd, level, option, value, len);
+}
+
+/* A socket that cannot forbid fragments sends what no path fragments, though the path would carry
+ * more. */
+static void without_df_nothing_is_probed(void **state)
+{
+    (void)state;
+    struct skua_ev_stats stats;
+    transfer("127.0.0.1:0", "127.0.0.1", false);
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.sockets_fragmenting, 0);
+    assert_int_not_equal(client.mtu, 1200);
+    teardown(NULL);
+    setup(NULL);
+    sys.setsockopt = refuse_df;
+    transfer("127.0.0.1:0", "127.0.0.1", false);
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.sockets_fragmenting, 1);
+    assert_int_equal(client.mtu, 1200);
+    assert_true(stats.send_bytes <= stats.send_datagrams * 1200);
 }
 
 /* --- calls that fail --- */
@@ -914,6 +947,7 @@ int main(void)
         T(echo_over_ipv6),
         T(echo_over_a_dual_stack_wildcard),
         T(echo_without_offload),
+        T(without_df_nothing_is_probed),
         T(echo_over_a_failing_kernel),
         T(making_fails),
         T(every_allocation_fails),

@@ -217,12 +217,14 @@ static void dont_fragment(void **state)
     socklen_t len = sizeof value;
     assert_int_equal(getsockopt(sock.fd, IPPROTO_IP, IP_MTU_DISCOVER, &value, &len), 0);
     assert_int_equal(value, IP_PMTUDISC_PROBE);
+    assert_false(sock.fragments);
     skua_socket_close(&sock, &skua_sys_linux);
     addr = loopback(SKUA_FAMILY_IPV6);
     if (has_family(SKUA_FAMILY_IPV6)) {
         assert_int_equal(skua_socket_open(&sock, &skua_sys_linux, &addr, &options), SKUA_OK);
         assert_int_equal(getsockopt(sock.fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &value, &len), 0);
         assert_int_equal(value, IPV6_PMTUDISC_PROBE);
+        assert_false(sock.fragments);
         skua_socket_close(&sock, &skua_sys_linux);
     }
 }
@@ -322,10 +324,19 @@ static void options_that_the_kernel_does_not_know(void **state)
     assert_false(sock.gso);
     assert_false(sock.gro);
     assert_false(sock.pktinfo);
+    assert_true(sock.fragments);
+    skua_socket_close(&sock, &failing_sys);
+    failing_option = IPPROTO_IP * 1000 + IP_MTU_DISCOVER;
+    assert_int_equal(skua_socket_open(&sock, &failing_sys, &addr, &options), SKUA_OK);
+    assert_true(sock.fragments && sock.pktinfo);
     skua_socket_close(&sock, &failing_sys);
     /* Without IPV6_V6ONLY the socket would take the IPv4 port as well: that is an error. */
     addr.family = SKUA_FAMILY_IPV6;
     if (has_family(SKUA_FAMILY_IPV6)) {
+        failing_option = IPPROTO_IPV6 * 1000 + IPV6_MTU_DISCOVER;
+        assert_int_equal(skua_socket_open(&sock, &failing_sys, &addr, &options), SKUA_OK);
+        assert_true(sock.fragments && sock.pktinfo);
+        skua_socket_close(&sock, &failing_sys);
         failing_option = IPPROTO_IPV6 * 1000 + IPV6_V6ONLY;
         assert_int_equal(skua_socket_open(&sock, &failing_sys, &addr, &options), SKUA_ESYSTEM);
     }
