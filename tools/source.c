@@ -1,8 +1,10 @@
 /* The sending side of a data stream (source.h).
  *
  * A file is read in chunks straight into the stream's bytes and its tag computed there, while they
- * are in the cache. That the file did not change meanwhile is judged by its size and modification
- * time before the first and after the last read. */
+ * are in the cache. That the file did not change meanwhile is judged by its size, modification time
+ * and change time before the first and after the last read. The change time is what counts: whoever
+ * writes can set the other two back (`touch -d`, `rsync --inplace -t`, encrypted containers), and
+ * what changes it without writing, as chmod does, is rare in those moments. */
 #include "source.h"
 
 #include <errno.h>
@@ -150,13 +152,21 @@ static void give_up(struct skua_source *source, struct out *out, enum skua_file_
     close_entry(source);
 }
 
-/* Whether the file is still what it was when it was opened. */
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Whether the file is still what it was when it was opened, and ends where its size says: files of
+ * /proc have more. */
 static bool is_unchanged(const struct skua_walk_entry *entry)
 {
+    const struct stat *then = &entry->st;
     struct stat now;
-    return fstat(entry->fd, &now) == 0 && now.st_size == entry->st.st_size &&
-           now.st_mtim.tv_sec == entry->st.st_mtim.tv_sec &&
-           now.st_mtim.tv_nsec == entry->st.st_mtim.tv_nsec;
+    uint8_t more;
+    return fstat(entry->fd, &now) == 0 && now.st_size == then->st_size &&
+           same_time(&now.st_mtim, &then->st_mtim) && same_time(&now.st_ctim, &then->st_ctim) &&
+           pread(entry->fd, &more, 1, then->st_size) == 0;
 }
 
 static void put_end(struct skua_source *source, struct out *out)

@@ -350,6 +350,28 @@ static void shorten_file(uint8_t *data, size_t len, size_t number)
     }
 }
 
+/* As `rsync --inplace -t` or who keeps encrypted containers does: other bytes, the old times. */
+static void rewrite_with_old_times(uint8_t *data, size_t len, size_t number)
+{
+    (void)data;
+    (void)len;
+    if (number != 2) {
+        return;
+    }
+    struct stat st;
+    struct stat now;
+    const int fd = open(tree_at(tampered, "a"), O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    do { /* until the file system's clock has ticked: some milliseconds */
+        assert_int_equal(pwrite(fd, "other", 5, st.st_size - 5), 5);
+        assert_int_equal(futimens(fd, times), 0);
+        assert_int_equal(fstat(fd, &now), 0);
+    } while (now.st_ctim.tv_sec == st.st_ctim.tv_sec && now.st_ctim.tv_nsec == st.st_ctim.tv_nsec);
+    assert_int_equal(close(fd), 0);
+}
+
 static void check_change(void (*tamper)(uint8_t *, size_t, size_t))
 {
     struct tree from;
@@ -374,6 +396,25 @@ static void test_files_that_change(void **state)
     (void)state;
     check_change(append_to_file);
     check_change(shorten_file);
+    check_change(rewrite_with_old_times);
+}
+
+/* Files of /proc have bytes but no size. */
+static void test_more_bytes_than_the_size_says(void **state)
+{
+    (void)state;
+    struct tree from;
+    struct tree to;
+    tree_init(&from);
+    tree_init(&to);
+    tree_link(&from, "version", "/proc/version");
+    struct plan plan = {.from = &from, .root = "version", .to = &to, .target = "copy"};
+    copy(&plan);
+    assert_int_equal(stored(&plan, ""), SKUA_STATUS_CHANGED);
+    assert_int_equal(tree_count(&to), 0);
+    plan_deinit(&plan);
+    tree_deinit(&from);
+    tree_deinit(&to);
 }
 
 static void test_sparse_file(void **state)
@@ -601,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_links_in_the_way),
         cmocka_unit_test(test_changed_bytes_are_not_stored),
         cmocka_unit_test(test_files_that_change),
+        cmocka_unit_test(test_more_bytes_than_the_size_says),
         cmocka_unit_test(test_sparse_file),
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_what_was_not_asked_for),
