@@ -209,6 +209,9 @@ struct skua_ev_stats {
     uint32_t sockets_fragmenting; /* of `sockets`: those for which the kernel would not set DF
                                      (IP_MTU_DISCOVER); packets that leave there have 1,200 bytes at
                                      most, since their size cannot be probed */
+    int send_errno; /* errno of the latest of `send_errors`, 0 = none: EPERM is a firewall of this
+                       machine. What is refused counts as lost, so that a connection to which it
+                       happens each time ends with SKUA_ETIMEDOUT */
 };
 SKUA_API void skua_ev_stats(const struct skua_ev *ev, struct skua_ev_stats *out);
 

@@ -256,6 +256,7 @@ static void refuse(struct skua_sender *s, struct skua_send_slot *slot, int error
     slot->sent += tx.len;
     slot->refusal = 0; /* what goes through next says nothing about the form */
     s->stats->send_errors++;
+    s->stats->send_errno = error;
     s->refusals.refused(s->refusals.user, &tx, error);
 }
 

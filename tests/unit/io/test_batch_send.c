@@ -280,6 +280,7 @@ static void too_large_for_the_link_is_no_fault_of_gso(void **state)
     check_all_accounted();
     assert_true(f.sockets[0].gso);
     assert_int_equal(f.refused_count, 40);
+    assert_int_equal(f.stats.send_errno, EMSGSIZE);
     assert_int_equal(fake_kernel.sent_count, 10);
     for (size_t i = 0; i < 40; i++) {
         assert_int_equal(f.refused_errno[i], EMSGSIZE);
