@@ -127,7 +127,7 @@ void skua_early_on_confirmed(struct skua_connection *c, skua_time now)
 
 void skua_connection_cancel(struct skua_connection *c, skua_time now)
 {
-    if (c->early_open) {
+    if (c->early_open && !c->close.ended) { /* else our RST says it first */
         c->close.remote = true;
         skua_close_now(c, SKUA_ECONNRESET, SKUA_CODE_NO_ERROR, now);
     }
