@@ -55,10 +55,11 @@ void skua_timers_on_timed_loss(struct skua_connection *c)
     }
 }
 
-/* RFC 9000 §10.1: at least three PTOs, so that a lost packet can be repaired first. */
+/* RFC 9000 §10.1: at least three PTOs, so that a lost packet can be repaired first. In SYN_RCVD
+ * skua_early_deadline says how long: as long as a client repeats its SYN. */
 static skua_time idle_deadline(const struct skua_connection *c)
 {
-    if (c->life.idle_timeout_ns == SKUA_NEVER) {
+    if (c->early_open || c->life.idle_timeout_ns == SKUA_NEVER) {
         return SKUA_NEVER;
     }
     skua_time least = skua_time_mul(skua_recovery_pto(&c->recovery), 3);

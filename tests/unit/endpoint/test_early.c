@@ -629,19 +629,22 @@ static void what_was_rejected_stays_rejected(void **state)
 static void a_lost_answer_is_repeated(void **state)
 {
     (void)state;
-    struct pair p;
-    struct tap t = {.mute = true};
-    open_early(&p, NULL);
-    struct skua_token token = earn(&p);
-    p.drop = tap;
-    p.user = &t;
-    (void)call(&p, &token, "hello");
-    pair_run(&p, 5 * SKUA_SEC);
-    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
-    t.mute = false;
-    pair_run(&p, 4 * SKUA_SEC);
-    came_through(&p, "hello", true);
-    pair_close(&p);
+    static const skua_time deaf_for[] = {5 * SKUA_SEC, 31 * SKUA_SEC}; /* longer than idle_timeout */
+    for (size_t i = 0; i < sizeof deaf_for / sizeof deaf_for[0]; i++) {
+        struct pair p;
+        struct tap t = {.mute = true};
+        open_early(&p, NULL);
+        struct skua_token token = earn(&p);
+        p.drop = tap;
+        p.user = &t;
+        (void)call(&p, &token, "hello");
+        pair_run(&p, deaf_for[i]);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+        t.mute = false;
+        pair_run(&p, 4 * SKUA_SEC);
+        came_through(&p, "hello", true);
+        pair_close(&p);
+    }
 }
 
 /* A client that hears nothing does not try another way: the server may have the data. */
@@ -733,6 +736,56 @@ static void a_syn_taken_back(void **state)
     assert_int_equal(p.host[SERVER].ep->early_count, 0);
     assert_int_equal(skua_syn_queue_count(&p.host[SERVER].ep->syns), 0);
     pair_close(&p);
+}
+
+/* What takes a SYN back, kept on its way. */
+struct taken_back {
+    uint8_t bytes[SKUA_LIMIT_UDP_MIN];
+    size_t len;
+};
+
+static bool keep_taken_back(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    struct taken_back *kept = pair->user;
+    bool is_it = from == CLIENT && data[0] == SKUA_FIRST_BYTE(SKUA_PACKET_REFUSE);
+    if (is_it) {
+        assert_true(len <= sizeof kept->bytes);
+        memcpy(kept->bytes, data, len);
+        kept->len = len;
+    }
+    return is_it;
+}
+
+/* Both change their minds: the client's word comes when the server has ended the connection, and
+ * has not yet had room to say so. */
+static void a_syn_taken_back_too_late(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct pair p;
+        struct taken_back kept = {.len = 0};
+        open_early(&p, NULL);
+        struct skua_token token = earn(&p);
+        p.drop = keep_taken_back;
+        p.user = &kept;
+        p.no_accept = i == 1;
+        (void)call(&p, &token, "hello");
+        pair_run(&p, p.delay / 2);
+        assert_int_equal(skua_conn_close(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+        pair_run(&p, p.delay - p.delay / 2);
+        assert_true(kept.len > 0);
+        struct skua_endpoint *ep = p.host[SERVER].ep;
+        skua_conn conn = p.host[SERVER].conn;
+        assert_int_equal(i == 0 ? skua_conn_abort(ep, conn, 9, "no")
+                                : skua_conn_refuse(ep, conn, SKUA_CODE_REFUSED),
+                         SKUA_OK);
+        pair_inject(&p, SERVER, kept.bytes, kept.len);
+        p.drop = NULL;
+        pair_run(&p, 70 * SKUA_SEC);
+        assert_int_equal(ep->early_count, 0);
+        assert_int_equal(skua_syn_queue_count(&ep->syns), 0);
+        pair_close(&p);
+    }
 }
 
 /* The application ends it before the client has answered, and the first SYN_ACK arrives or is lost:
@@ -1019,6 +1072,7 @@ int main(void)
         cmocka_unit_test(silence_stays_silence),
         cmocka_unit_test(a_client_that_is_not_there),
         cmocka_unit_test(a_syn_taken_back),
+        cmocka_unit_test(a_syn_taken_back_too_late),
         cmocka_unit_test(the_server_ends_it_first),
         cmocka_unit_test(the_answer_is_kept),
         cmocka_unit_test(taken_and_never_given),
