@@ -212,6 +212,8 @@ static void check_sources(struct skua_cp_plan *plan, struct skua_report *report)
             outcome.status = skua_file_status_of_errno(errno);
         } else if (S_ISDIR(st.st_mode) && (plan->flags & SKUA_FILE_RECURSIVE) == 0) {
             outcome.status = SKUA_STATUS_IS_DIR;
+        } else if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+            outcome.status = SKUA_STATUS_SPECIAL;
         }
         if (outcome.status != SKUA_STATUS_OK) {
             skua_report_entry(report, plan->shown[i], "", &outcome, true);
@@ -437,7 +439,7 @@ int skua_cmd_cp(int argc, char **argv)
          .letter = 'q',
          .kind = SKUA_OPT_FLAG,
          .flag = &args.quiet,
-         .help = "no progress, no summary"},
+         .help = "no progress, no summary; only what is left out\nor fails"},
     };
     const struct skua_opts opts = {
         .command = "cp",

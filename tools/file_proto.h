@@ -68,8 +68,6 @@ const char *skua_file_status_text(enum skua_file_status status);
 bool skua_file_status_known(uint8_t value);
 /* The status that tells a peer of an errno value. */
 enum skua_file_status skua_file_status_of_errno(int error);
-/* Whether the status means that an entry was left out on purpose: no failure. */
-bool skua_file_status_is_skip(enum skua_file_status status);
 
 /* Bytes of a string in a record; not zero-terminated. */
 struct skua_file_str {

@@ -63,8 +63,3 @@ enum skua_file_status skua_file_status_of_errno(int error)
         return SKUA_STATUS_IO;
     }
 }
-
-bool skua_file_status_is_skip(enum skua_file_status status)
-{
-    return status == SKUA_STATUS_LINK_SKIPPED || status == SKUA_STATUS_SPECIAL;
-}

@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool skua_outcome_is_skip(const struct skua_outcome *outcome)
+{
+    return outcome->type == SKUA_FILE_NOTICE && outcome->path_len > 0 &&
+           (outcome->status == SKUA_STATUS_LINK_SKIPPED || outcome->status == SKUA_STATUS_SPECIAL);
+}
+
 static bool grow(struct skua_outcomes *outcomes)
 {
     const size_t room = outcomes->room == 0 ? 64 : outcomes->room * 2;

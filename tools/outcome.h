@@ -18,6 +18,10 @@ struct skua_outcome {
     char *path;                   /* below its root, zero-terminated, from malloc; or NULL */
 };
 
+/* Whether the entry was left out on purpose, which is no failure: a link or something special that
+ * the walk met below a root. What the user named himself and does not get has failed. */
+bool skua_outcome_is_skip(const struct skua_outcome *outcome);
+
 struct skua_outcomes {
     struct skua_outcome *list; /* from malloc, or NULL */
     size_t count;              /* used */

@@ -79,7 +79,7 @@ static void count(struct skua_report *report, const struct skua_outcome *outcome
         report->stored++;
         report->files += outcome->type == SKUA_FILE_FILE ? 1 : 0;
         report->bytes += outcome->size;
-    } else if (skua_file_status_is_skip(outcome->status)) {
+    } else if (skua_outcome_is_skip(outcome)) {
         report->skipped++;
     } else {
         report->failed++;
@@ -100,7 +100,7 @@ void skua_report_entry(struct skua_report *report, const char *root, const char 
     char name[2 * SKUA_FILE_PATH_MAX + 16];
     char shown[NAME_ROOM];
     const bool ok = outcome->status == SKUA_STATUS_OK;
-    const bool skip = skua_file_status_is_skip(outcome->status);
+    const bool skip = skua_outcome_is_skip(outcome);
     count(report, outcome, here);
     const size_t root_len = strlen(root);
     const bool slash = path[0] != '\0' && root_len > 0 && root[root_len - 1] != '/';
@@ -116,7 +116,7 @@ void skua_report_entry(struct skua_report *report, const char *root, const char 
                      here ? "local" : "remote", ok ? "" : ",\"reason\":\"",
                      ok ? "" : skua_file_status_text(outcome->status), ok ? "" : "\"");
     }
-    if (ok ? report->verbose && !report->quiet : !(skip && report->quiet)) {
+    if (!ok || (report->verbose && !report->quiet)) {
         clear_line(report);
         (void)fprintf(stderr, "skua cp: %s: %s%s\n",
                       skua_name_print(shown, sizeof shown, name, strlen(name)),

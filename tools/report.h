@@ -18,7 +18,7 @@
 
 struct skua_report {
     bool json;     /* JSON lines on stdout */
-    bool quiet;    /* nothing but errors */
+    bool quiet;    /* nothing but what is not as it was asked for: errors, entries left out */
     bool verbose;  /* a line for each file */
     bool terminal; /* stderr is one: progress in place */
     bool upload;

@@ -118,7 +118,7 @@ void skua_session_outcome(struct skua_session *session, const struct skua_outcom
     session->progress.entries++;
     if (outcome->status == SKUA_STATUS_OK) {
         session->progress.stored++;
-    } else if (!skua_file_status_is_skip(outcome->status)) {
+    } else if (!skua_outcome_is_skip(outcome)) {
         session->progress.failed++;
     }
     session->ops->outcome(session, outcome, here);

@@ -85,6 +85,18 @@ cmp mixed/a srv/mixed/a || fail "the good file beside a bad one"
 mkfifo mixed/fifo && rm mixed/b*
 expect 0 copy -r mixed 127.0.0.1:mixed
 says 'neither file, directory nor link'
+# What was named and is not copied is a failure; what is left out of a folder is told even with -q.
+expect 6 copy -q mixed/fifo 127.0.0.1:
+says 'mixed/fifo: neither file, directory nor link'
+one_line
+expect 1 copy mixed/fifo mixed/a 127.0.0.1:box
+mkfifo srv/pipe
+expect 7 copy -q 127.0.0.1:pipe .
+says '127.0.0.1:pipe: neither file, directory nor link'
+one_line
+expect 0 copy -q -r tree/deep 127.0.0.1:quiet
+says 'tree/deep/link: symbolic link, skipped'
+one_line
 expect 1 copy tree/zero nosuch 127.0.0.1:
 says '^skua cp: nosuch: no such file'
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "file_proto.h"
+#include "outcome.h"
 
 static struct skua_file_str str(const char *text)
 {
@@ -268,6 +269,24 @@ static void test_largest_entry_fits(void **state)
     (void)body_of(out, len, false, SKUA_FILE_LINK, &body_len);
 }
 
+static void test_what_is_no_failure(void **state)
+{
+    (void)state;
+    struct skua_outcome outcome = {
+        .type = SKUA_FILE_NOTICE, .status = SKUA_STATUS_SPECIAL, .path_len = 1};
+    assert_true(skua_outcome_is_skip(&outcome));
+    outcome.status = SKUA_STATUS_LINK_SKIPPED;
+    assert_true(skua_outcome_is_skip(&outcome));
+    outcome.status = SKUA_STATUS_IO;
+    assert_false(skua_outcome_is_skip(&outcome));
+    outcome.status = SKUA_STATUS_SPECIAL;
+    outcome.path_len = 0; /* named */
+    assert_false(skua_outcome_is_skip(&outcome));
+    outcome.path_len = 1;
+    outcome.type = SKUA_FILE_FILE; /* was sent: a receiver that leaves it out has failed */
+    assert_false(skua_outcome_is_skip(&outcome));
+}
+
 static void test_statuses(void **state)
 {
     (void)state;
@@ -279,8 +298,6 @@ static void test_statuses(void **state)
     assert_int_equal(skua_file_status_of_errno(EIO), SKUA_STATUS_IO);
     assert_int_equal(skua_file_status_of_errno(12345), SKUA_STATUS_IO);
     assert_string_equal(skua_file_status_text((enum skua_file_status)99), "unknown status");
-    assert_true(skua_file_status_is_skip(SKUA_STATUS_LINK_SKIPPED));
-    assert_false(skua_file_status_is_skip(SKUA_STATUS_IO));
     for (unsigned value = 0; value < 256; value++) {
         const char *text = skua_file_status_text((enum skua_file_status)value);
         assert_int_equal(skua_file_status_known((uint8_t)value),
@@ -295,7 +312,7 @@ int main(void)
         cmocka_unit_test(test_request),      cmocka_unit_test(test_small_records),
         cmocka_unit_test(test_file_records), cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_heads),        cmocka_unit_test(test_largest_entry_fits),
-        cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_statuses),     cmocka_unit_test(test_what_is_no_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
