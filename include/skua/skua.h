@@ -10,8 +10,12 @@
  *   - Connections and streams are handles: 64-bit values of the endpoint that made them. 0 is never
  *     valid. A stale handle answers SKUA_ECLOSED and cannot crash.
  *   - Times are nanoseconds (skua_time) of one monotonic clock of the caller's choice. They enter
- *     only by the I/O verbs (recv, send, on_timeout); what other calls ask for happens at the time
- *     of the latest I/O verb and is sent by the next.
+ *     only by the I/O verbs (recv, send, send_result, hint, on_timeout); what other calls ask for
+ *     happens at the time of the latest I/O verb and is sent by the next. A clock that falls back
+ *     harms nothing: a fall of at most 20 ms is waited for, and from a deeper one on the endpoint
+ *     adds to every time what the clock has fallen, so that nothing happens again or is held up.
+ *     One that jumps ahead makes due what would have been due by then. Times above 2^63 ns are not
+ *     for use.
  *   - Functions return enum skua_err: SKUA_OK (0) or a negative code. Counts and lengths come back
  *     through pointers. Where a function names no error of its own, SKUA_ECLOSED is the only one.
  *   - Pointers handed in are borrowed for the length of the call unless the text says otherwise.
@@ -48,7 +52,7 @@ extern "C" {
 
 /* --- time, errors, vtables */
 
-/* Nanoseconds of a monotonic clock. */
+/* Nanoseconds of a monotonic clock, or a length of time. */
 typedef uint64_t skua_time;
 #define SKUA_NEVER UINT64_MAX
 #define SKUA_USEC  UINT64_C(1000)
@@ -94,7 +98,7 @@ struct skua_rng {
 /* What happened inside, for qlog-like sinks and tests. Names of events and of their arguments:
  * src/base/trace.def. */
 struct skua_trace_event {
-    skua_time time;    /* when */
+    skua_time time;    /* when; by the caller's clock, and what that has fallen back is added */
     uint64_t conn;     /* handle of the connection, or 0 */
     uint32_t type;     /* which line of trace.def */
     uint32_t reserved; /* 0 */
@@ -439,8 +443,8 @@ SKUA_API void skua_endpoint_send_result(struct skua_endpoint *ep, const struct s
  */
 SKUA_API void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path,
                                  enum skua_hint hint, skua_time now);
-/* When skua_endpoint_on_timeout wants to be called if nothing else happens; 0 = at once (there is
- * something to send), SKUA_NEVER = not at all. */
+/* When skua_endpoint_on_timeout wants to be called if nothing else happens, by the caller's clock;
+ * 0 = at once (there is something to send), SKUA_NEVER = not at all. */
 SKUA_API skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep);
 /* Runs what is due at `now`. Early calls do nothing. Follow with skua_endpoint_send until it yields
  * nothing. */

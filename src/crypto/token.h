@@ -12,7 +12,9 @@
  * Time is cut into slots of 64 s, each with a key of its own, derived from the endpoint's static
  * key. A token holds in its slot and the next: 64 to 128 s, longer than a SYN is repeated. All
  * endpoints with one static key and one clock, as the workers of a server have them, take each
- * other's tokens. */
+ * other's tokens: so it is the caller's clock as it is, even where that falls back. Tokens of what
+ * is ahead then do not hold, and the client gets another; old ones hold again, and still say no
+ * more than that their owner once received at the address. */
 #ifndef SKUA_CRYPTO_TOKEN_H
 #define SKUA_CRYPTO_TOKEN_H
 

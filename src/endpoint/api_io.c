@@ -11,10 +11,12 @@
 #define HINT_LOOK_NS  SKUA_USEC
 #define HINT_BURST_NS (100 * SKUA_MSEC)
 
-/* Every verb that carries the time notes it for the calls that do not. */
-static void set_now(struct skua_endpoint *ep, skua_time now)
+/* Every verb that carries the time begins here: what it means by `now` from then on is a time that
+ * does not fall back, whatever the caller's clock does. It is noted for the calls without time. */
+static skua_time set_now(struct skua_endpoint *ep, skua_time now)
 {
-    ep->env.now = skua_time_max(ep->env.now, now);
+    ep->env.now = skua_steady_tell(&ep->clock, now);
+    return ep->env.now;
 }
 
 static void recv_one(struct skua_endpoint *ep, const struct skua_rx *rx, uint8_t *data, size_t len,
@@ -30,7 +32,7 @@ static void recv_one(struct skua_endpoint *ep, const struct skua_rx *rx, uint8_t
 
 void skua_endpoint_recv(struct skua_endpoint *ep, struct skua_rx *rx, size_t n, skua_time now)
 {
-    set_now(ep, now);
+    now = set_now(ep, now);
     for (size_t i = 0; i < n; i++) {
         size_t step = rx[i].segment_size != 0 ? rx[i].segment_size : rx[i].len;
         size_t at = 0;
@@ -71,7 +73,7 @@ static void send_from_ready(struct skua_endpoint *ep, struct skua_tx *tx, skua_t
 void skua_endpoint_send(struct skua_endpoint *ep, struct skua_tx *tx, skua_time now)
 {
     SKUA_ASSERT(tx->cap >= SKUA_LIMIT_UDP_MIN && tx->max_segments > 0);
-    set_now(ep, now);
+    now = set_now(ep, now);
     skua_outbox_drain(ep, now);
     tx->len = 0;
     tx->segment_size = 0;
@@ -116,7 +118,7 @@ static bool is_unreachable(int error)
 void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *tx, int error,
                                skua_time now)
 {
-    set_now(ep, now);
+    now = set_now(ep, now);
     struct skua_connection *c = skua_endpoint_conn(ep, tx->conn);
     if (c == NULL || c->close.over) {
         return;
@@ -137,7 +139,7 @@ void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *t
 void skua_endpoint_hint(struct skua_endpoint *ep, const struct skua_path *path, enum skua_hint hint,
                         skua_time now)
 {
-    set_now(ep, now);
+    now = set_now(ep, now);
     hint_path(ep, path, hint, now);
 }
 
@@ -149,12 +151,13 @@ skua_time skua_endpoint_next_timeout(const struct skua_endpoint *ep)
     }
     skua_time at = skua_timers_next(&ep->timers);
     at = skua_time_min(at, skua_syn_queue_next_timeout(&ep->syns));
-    return skua_time_min(at, skua_time_wait_next_timeout(&ep->time_wait));
+    at = skua_time_min(at, skua_time_wait_next_timeout(&ep->time_wait));
+    return skua_steady_to_raw(&ep->clock, at);
 }
 
 void skua_endpoint_on_timeout(struct skua_endpoint *ep, skua_time now)
 {
-    set_now(ep, now);
+    now = set_now(ep, now);
     skua_outbox_set_timers(ep, now);
     struct skua_timer *timer;
     while ((timer = skua_timers_pop_due(&ep->timers, now)) != NULL) {
@@ -163,7 +166,7 @@ void skua_endpoint_on_timeout(struct skua_endpoint *ep, skua_time now)
     skua_syn_queue_on_timeout(&ep->syns, now);
     skua_time_wait_on_timeout(&ep->time_wait, now);
     if (ep->early != NULL) {
-        skua_early_expire(ep->early, ep->env.now);
+        skua_early_expire(ep->early, now);
     }
     skua_outbox_drain(ep, now);
 }

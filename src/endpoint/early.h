@@ -4,9 +4,9 @@
  * for as long as it could be good and for as long as a client may repeat its SYN. Where that is not
  * possible (the register is full, or there is no memory), all tokens given so far are void: what is
  * not remembered must not be taken. Tokens of an earlier listener, of another worker or of this one
- * before a restart cannot even be opened (crypto/early.h). Time, here and in tokens, is the latest
- * that the endpoint was told (env.now): should the caller's clock fall back, what was forgotten or
- * found too old must not be good again.
+ * before a restart cannot even be opened (crypto/early.h). Time, here and in tokens, never falls back
+ * (base/steady.h): should the caller's clock do so, what was forgotten or found too old must not be
+ * good again.
  *
  *   a copy of a SYN whose early data were taken   no answer: its sender must not hear "rejected",
  * for it would send the data again another SYN with a used token                 rejected

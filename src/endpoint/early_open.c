@@ -30,7 +30,7 @@ static enum skua_early_fate judge(void *user, const struct skua_key *client,
                   is_welcome(s, client, data);
     s->offered = true;
     enum skua_early_fate fate =
-        skua_early_strike(s->ep->early, client, data, s->digest, wanted, s->ep->env.now);
+        skua_early_strike(s->ep->early, client, data, s->digest, wanted, s->now);
     s->taken = fate == SKUA_EARLY_TAKEN;
     if (s->taken) {
         memcpy(s->token, data->token, sizeof s->token);

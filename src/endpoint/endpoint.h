@@ -24,6 +24,7 @@
 
 #include "base/handles.h"
 #include "base/map.h"
+#include "base/steady.h"
 #include "base/timers.h"
 #include "base/verdict.h"
 #include "conn/connection.h"
@@ -41,6 +42,7 @@ enum { SKUA_MEETING_KEY_LEN = 4 + (int)sizeof(struct skua_addr) };
 
 struct skua_endpoint {
     struct skua_env env;          /* what connections borrow; first, since it is the hottest */
+    struct skua_steady clock;     /* where env.now comes from */
     struct skua_aead_cache cache; /* expanded cipher states */
     struct skua_handles handles;  /* connections and streams */
     struct skua_nummap by_id;     /* own id, as a number -> connection */

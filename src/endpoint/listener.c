@@ -33,6 +33,8 @@ static enum skua_verdict refuse(struct skua_endpoint *ep, const struct skua_arri
     return SKUA_VERDICT_SYN_NOT_LISTENING;
 }
 
+/* Address tokens go by the caller's clock as it is: a server's workers share it, and take each
+ * other's tokens. */
 static struct skua_token_claim token_claim(const struct skua_arrival *a)
 {
     return (struct skua_token_claim){
@@ -41,10 +43,11 @@ static struct skua_token_claim token_claim(const struct skua_arrival *a)
 
 /* Whether the SYN's sender has proved its address by a token. */
 static bool is_proven(struct skua_endpoint *ep, const struct skua_arrival *a,
-                      const struct skua_syn *syn, skua_time now)
+                      const struct skua_syn *syn)
 {
     const struct skua_token_claim claim = token_claim(a);
-    return skua_token_check(&ep->admission.tokens, syn->token, syn->token_len, &claim, now);
+    return skua_token_check(&ep->admission.tokens, syn->token, syn->token_len, &claim,
+                            ep->clock.raw);
 }
 
 /* Asks for a proof, and forgets the SYN. */
@@ -56,7 +59,7 @@ static enum skua_verdict retry(struct skua_endpoint *ep, const struct skua_arriv
     }
     const struct skua_token_claim claim = token_claim(a);
     uint8_t token[SKUA_TOKEN_LEN];
-    skua_token_write(&ep->admission.tokens, token, &claim, now);
+    skua_token_write(&ep->admission.tokens, token, &claim, ep->clock.raw);
     struct skua_answer *answer = skua_answers_add(&ep->answers, a->path);
     struct skua_writer w = skua_writer_of(answer->bytes, sizeof answer->bytes);
     skua_retry_write(&w, a->head, syn, token, sizeof token);
@@ -115,7 +118,7 @@ static enum skua_verdict admit(struct skua_endpoint *ep, struct attempt *t, skua
     }
     const bool pressed =
         skua_admission_pressed(&ep->admission, skua_syn_queue_count(&ep->syns), now);
-    if (skua_admission_wants_proof(&ep->admission, pressed) && !is_proven(ep, a, &t->syn, now)) {
+    if (skua_admission_wants_proof(&ep->admission, pressed) && !is_proven(ep, a, &t->syn)) {
         return retry(ep, a, &t->syn, now);
     }
     if (is_repeat(ep, t, now)) {

@@ -383,3 +383,9 @@ void app_suspend(struct side *s, skua_time duration, bool clock_goes_on)
     note(s, "(suspended for %llu ms)", (unsigned long long)(duration / SKUA_MSEC));
     sim_host_suspend(s->host, pair.w->now + duration, clock_goes_on);
 }
+
+void app_clock_back(struct side *s, skua_time fall)
+{
+    note(s, "(clock falls back by %llu ms)", (unsigned long long)(fall / SKUA_MSEC));
+    sim_host_clock_back(s->host, fall);
+}

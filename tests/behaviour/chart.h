@@ -134,6 +134,8 @@ void app_abort(struct side *s, uint64_t code, const char *reason);
 void app_crash(struct side *s);
 /* The host is suspended for so long; its clock goes on meanwhile, or stands still. */
 void app_suspend(struct side *s, skua_time duration, bool clock_goes_on);
+/* The host's clock falls back by so much. */
+void app_clock_back(struct side *s, skua_time fall);
 /* A remark of the test's own. */
 void note(struct side *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -141,3 +141,37 @@ SCENARIO(clock_jumps_ahead_in_flight)
     run_for(SEC(1));
     expect(server->received == 3000 && server->eof);
 }
+
+/* The clocks of both fall back, one after the other and by more than any timeout, while data, ACKs
+ * and a lost packet are under way: nothing waits for them to catch up. */
+SCENARIO(clock_falls_back)
+{
+    const struct sim_link_config link = {
+        .delay = 10 * SKUA_MSEC, .rate = 8000000, .queue = 50000, .mtu = 1472};
+    chart_begin(&link);
+    server->closes = true; /* as soon as it hears of the end */
+    app_establish();
+    app_send(client, SKUA_STREAM_UNI, 2000000);
+    run_for(MS(500));
+    uint64_t received = server->received;
+    app_clock_back(client, SEC(600));
+    run_for(MS(500));
+    expect(server->received >= received + 400000);
+    received = server->received;
+    app_clock_back(server, SEC(600));
+    net_drop(client, WITH(STREAM), 1);
+    run_for(MS(500));
+    expect(server->received >= received + 400000);
+    run_until(SEC(3), server->eof);
+    expect(server->received == 2000000);
+    app_clock_back(client, SEC(60));
+    app_clock_back(server, SEC(60));
+    net_drop(client, WITH(FIN), 1); /* repeated after a PTO, as ever */
+    app_close(client);
+    run_for(SEC(1));
+    expect_closed(client, SKUA_OK);
+    expect_closed(server, SKUA_OK);
+    run_for(SEC(20)); /* ... and records end */
+    expect_state(client, SKUA_STATE_CLOSED);
+    expect_state(server, SKUA_STATE_CLOSED);
+}

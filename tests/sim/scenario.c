@@ -34,6 +34,7 @@ struct scenario {
     uint64_t least_window;            /* smallest window of any stream */
     bool few_streams;                 /* the server allows only a few at a time */
     struct sim_host *victim;          /* whose process is killed; NULL = nobody's */
+    struct sim_rng clocks;            /* what becomes of them */
     struct skua_listen_config listen; /* the server's */
     uint8_t secret[SKUA_PSK_LEN];
     char replay[128];
@@ -449,6 +450,26 @@ static void crash(void *arg)
     }
 }
 
+/* Somebody's clock falls back, by a tick or by minutes. */
+static void fall_back(void *arg)
+{
+    struct scenario *s = arg;
+    struct sim_host *host = &s->w->host[sim_rng_below(&s->clocks, s->w->hosts)];
+    sim_host_clock_back(host, sim_rng_log(&s->clocks, SKUA_MSEC, 300 * SKUA_SEC));
+    s->w->counts[SIM_COUNT_CLOCK_BACK]++;
+}
+
+static void draw_clocks(struct scenario *s)
+{
+    s->clocks = sim_rng_split(s->w->seed, 500);
+    if (sim_rng_chance(&s->clocks, 100000)) {
+        for (uint64_t n = sim_rng_between(&s->clocks, 1, 3); n > 0; n--) {
+            skua_time in = sim_rng_log(&s->clocks, SKUA_MSEC, 5 * SKUA_SEC);
+            sim_at(s->w, s->w->now + in, fall_back, s);
+        }
+    }
+}
+
 /* What the applications write, twice over for both ends of a transfer; up to two blocks in excess
  * for each direction of a stream; and what connections and their packets take. */
 static void bound_memory(struct scenario *s, uint64_t bytes, uint32_t conns)
@@ -518,6 +539,7 @@ static void draw(struct scenario *s, enum sim_class class)
             sim_at(w, w->now + sim_rng_below(rng, 10 * s->rtt + 100 * SKUA_MSEC), change, s);
         }
     }
+    draw_clocks(s);
     s->patience = PATIENCE + 40 * s->rtt;
     s->patience += bytes * 2 / s->least_window * (2 * s->rtt + 50 * SKUA_MSEC);
     if (s->link.rate != 0) {

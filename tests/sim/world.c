@@ -10,6 +10,9 @@
 #include "base/assert.h"
 #include "base/time.h"
 
+/* What clocks show at first: not 0, and so much that they can fall back. */
+#define CLOCK_BEGIN (1000 * SKUA_SEC)
+
 enum { ROOM = 65535, BUFFERS_PER_TURN = 16, SPINS_MAX = 2000, DEEP_EVERY = 32 };
 
 /* --- events --- */
@@ -91,7 +94,7 @@ struct sim_world *sim_world_new(uint64_t seed)
     struct sim_world *w = calloc(1, sizeof *w);
     SKUA_ASSERT(w != NULL);
     w->seed = seed;
-    w->now = 1000 * SKUA_SEC; /* clocks do not start at 0 */
+    w->now = CLOCK_BEGIN;
     w->rng = sim_rng_split(seed, 0);
     w->hash = seed;
     w->replay = "";
@@ -201,6 +204,12 @@ void sim_host_suspend(struct sim_host *host, skua_time till, bool clock_goes_on)
     host->clock_lag += clock_goes_on ? 0 : till - host->world->now;
     host->wake_at = SKUA_NEVER;
     sim_host_wake(host, till);
+}
+
+void sim_host_clock_back(struct sim_host *host, skua_time fall)
+{
+    host->clock_lag += fall;
+    SKUA_ASSERT(host->clock_lag < CLOCK_BEGIN);
 }
 
 void sim_world_free(struct sim_world *w)

@@ -119,6 +119,8 @@ void sim_host_restart(struct sim_host *host);
 /* The host is suspended from now to `till`, like a laptop whose lid is closed: what arrives is
  * lost. Its clock goes on meanwhile, or stands still (CLOCK_MONOTONIC of Linux). */
 void sim_host_suspend(struct sim_host *host, skua_time till, bool clock_goes_on);
+/* The host's clock falls back by so much: less than 1,000 s in all, which is where it began. */
+void sim_host_clock_back(struct sim_host *host, skua_time fall);
 /* Both directions between two hosts. */
 void sim_world_connect(struct sim_world *world, struct sim_host *a, struct sim_host *b,
                        const struct sim_link_config *config);

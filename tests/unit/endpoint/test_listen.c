@@ -399,6 +399,89 @@ static void a_flood_of_syns_passes(void **state)
     pair_close(&p);
 }
 
+/* The last SYN, while what the server sends is lost. */
+struct strangers {
+    bool dropping; /* first member: drop_from_server */
+    size_t len;
+    uint8_t bytes[2000];
+};
+
+static bool keep_syn(struct pair *pair, int from, const uint8_t *data, size_t len)
+{
+    struct strangers *s = pair->user;
+    if (from == CLIENT && data[0] == SKUA_FIRST_BYTE(SKUA_PACKET_SYN) && s->dropping) {
+        assert_true(len <= sizeof s->bytes);
+        s->len = len;
+        memcpy(s->bytes, data, len);
+    }
+    return drop_from_server(pair, from, data, len);
+}
+
+/* Copies of the last SYN until no more answers are allowed. */
+static void exhaust(struct pair *p, struct strangers *s)
+{
+    struct skua_endpoint_stats stats;
+    stats_of(p, SERVER, &stats);
+    const uint64_t before = stats.verdicts[SKUA_VERDICT_ANSWER_RATE];
+    do {
+        for (int i = 0; i < 1000; i++) {
+            pair_inject(p, SERVER, s->bytes, s->len);
+        }
+        stats_of(p, SERVER, &stats);
+    } while (stats.verdicts[SKUA_VERDICT_ANSWER_RATE] == before);
+}
+
+/* A flood while the clock is an hour ahead: half-open entries whose clients have gone, and RETRY
+ * and REFUSE as many as may leave. Then it falls back. What has its end had it a minute later. */
+static void a_clock_that_falls_back_holds_nothing_up(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats before, stats;
+    struct strangers strangers = {.dropping = true};
+    config.syn_backlog = 16;
+    pair_open(&p);
+    p.drop = keep_syn;
+    p.user = &strangers;
+    p.now += 3600 * SKUA_SEC;
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, SKUA_SEC / 10); /* refused */
+    assert_int_equal(skua_conn_close(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    exhaust(&p, &strangers);
+    pair_listen(&p, &config);
+    for (int i = 0; i < 10; i++) {
+        (void)pair_connect(&p, NULL);
+        pair_run(&p, 0);
+        assert_int_equal(skua_conn_close(p.host[CLIENT].ep, p.host[CLIENT].conn), SKUA_OK);
+    }
+    pair_run(&p, p.delay);
+    exhaust(&p, &strangers);
+    stats_of(&p, SERVER, &before);
+    assert_int_equal(before.half_open, 8);
+    p.now -= 3600 * SKUA_SEC;
+    pair_run(&p, SKUA_SEC);
+    pair_inject(&p, SERVER, strangers.bytes, strangers.len);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY],
+                     before.verdicts[SKUA_VERDICT_SYN_RETRY] + 1);
+    strangers.dropping = false;
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 5 * p.delay); /* a round trip more, for the proof */
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 1);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+    pair_run(&p, 63 * SKUA_SEC);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.half_open, 0);
+    assert_int_equal(skua_endpoint_unlisten(p.host[SERVER].ep), SKUA_OK);
+    strangers.dropping = true;
+    pair_inject(&p, SERVER, strangers.bytes, strangers.len);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_NOT_LISTENING],
+                     before.verdicts[SKUA_VERDICT_SYN_NOT_LISTENING] + 1);
+    pair_close(&p);
+}
+
 static uint64_t half_open(struct pair *p)
 {
     struct skua_endpoint_stats stats;
@@ -678,6 +761,7 @@ int main(void)
         cmocka_unit_test(pressure_asks_for_proof),
         cmocka_unit_test(haste_asks_for_proof),
         cmocka_unit_test(a_flood_of_syns_passes),
+        cmocka_unit_test(a_clock_that_falls_back_holds_nothing_up),
         cmocka_unit_test(a_syn_is_taken_back),
         cmocka_unit_test(only_its_sender_takes_a_syn_back),
         cmocka_unit_test(a_copy_to_another_address_of_the_server),
