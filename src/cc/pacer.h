@@ -3,7 +3,8 @@
  * A token bucket. It opens when a quantum has gathered, max(2 datagrams, rate x 250 us) and at most
  * 1 MiB, and stays open until less than a datagram is left. Beyond the quantum it holds 1 ms worth
  * of the rate: so much is credited to a timer that fires late, and no more, whatever the pause.
- * Everything sent is charged, ACKs and probes too, so the credit can be negative. */
+ * What counts as in flight is charged whether it may leave or must (a PTO's probes), so the credit
+ * can be negative; ACKs and probes of an MTU or a path are not charged. */
 #ifndef SKUA_CC_PACER_H
 #define SKUA_CC_PACER_H
 

@@ -64,7 +64,7 @@ static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size,
     return skua_writer_len(&w);
 }
 
-/* Leaves out a packet number now and then. */
+/* Leaves out a packet number now and then; between batches, so that a batch has consecutive ones. */
 static bool skip_number(struct skua_connection *c)
 {
     if (skua_recovery_next_pn(&c->recovery) < c->tx.skip_pn) {
@@ -87,8 +87,7 @@ bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *b
 bool skua_tx_begin_to(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size,
                       const struct skua_id *dcid)
 {
-    if (skua_recovery_reserve(&c->recovery, 2, SKUA_RECORDS_PER_PACKET) != SKUA_OK ||
-        !skip_number(c)) {
+    if (skua_recovery_reserve(&c->recovery, 2, SKUA_RECORDS_PER_PACKET) != SKUA_OK) {
         return false;
     }
     fill->type = carries_message3(c) ? SKUA_PACKET_CONFIRM : SKUA_PACKET_DATA;
@@ -113,9 +112,10 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
         .size = (uint32_t)size, .flags = flags, .records = fill->records, .count = fill->count};
     enum skua_err err = skua_recovery_on_sent(&c->recovery, pn, &info, now);
     SKUA_ASSERT(err == SKUA_OK); /* reserved by skua_tx_begin */
-    /* RFC 9002 §7.7: ACKs are not paced, and must not use up what credit updates need. A probe is
-     * rare, and outside of every window. */
-    if ((flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_MTU_PROBE)) == SKUA_SENT_IN_FLIGHT) {
+    /* RFC 9002 §7.7: ACKs are not paced, and must not use up what credit updates need. A probe of
+     * the MTU or of another path is rare, and outside of every window. */
+    const uint8_t uncounted = SKUA_SENT_MTU_PROBE | SKUA_SENT_OTHER_PATH;
+    if ((flags & (SKUA_SENT_IN_FLIGHT | uncounted)) == SKUA_SENT_IN_FLIGHT) {
         skua_pacer_on_sent(&c->pacer, size, now);
         const struct skua_cc_sent sent = {.pn = pn,
                                           .bytes = (uint32_t)size,
@@ -385,14 +385,14 @@ static void count_probe(struct skua_connection *c, size_t len)
     c->tx.ping = c->tx.ping || (c->tx.probes > 0 && len > SKUA_LIMIT_UDP_MIN);
 }
 
-/* As many packets of one size as there is cause, window, budget and room for. */
-static void fill_batch(struct skua_connection *c, struct skua_tx *tx, skua_time now)
+/* As many packets of one size as there is cause, window, budget and room for, and `most`. */
+static void fill_batch(struct skua_connection *c, struct skua_tx *tx, size_t most, skua_time now)
 {
     size_t size = packet_size(c);
     uint64_t budget = skua_pacer_budget(&c->pacer, now);
     size_t first = 0;
     c->tx.ect = wants_mark(c, now);
-    for (size_t i = 0; i < tx->max_segments && tx->cap - tx->len >= size; i++) {
+    for (size_t i = 0; i < most && tx->cap - tx->len >= size; i++) {
         bool open = window_open(c, size, budget, now);
         size_t len = build(c, tx, size, open, now);
         if (len == 0) {
@@ -445,11 +445,14 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
         (void)skua_close_send(c, tx, now);
         return;
     }
+    if (!skip_number(c)) {
+        c->tx.hold_until = skua_time_add(now, HOLD_NS);
+        return;
+    }
     tx->first_pn = skua_recovery_next_pn(&c->recovery);
     c->tx.hold_until = SKUA_NEVER;
     if (c->early_open) {
         c->tx.pace_at = SKUA_NEVER;
-        tx->max_segments = 1;
         if (!skua_early_may_send(c)) {
             c->tx.hold_until = skua_early_deadline(c); /* RFC 9002 §6.2.2.1: no PTO meanwhile */
             return;
@@ -462,7 +465,7 @@ void skua_connection_send(struct skua_connection *c, struct skua_tx *tx, skua_ti
         return;
     }
     if (!send_probe(c, tx, now)) {
-        fill_batch(c, tx, now);
+        fill_batch(c, tx, c->early_open ? 1 : tx->max_segments, now);
     }
     if (tx->len == 0) {
         skua_timers_after_send(c, now);

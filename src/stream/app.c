@@ -72,9 +72,10 @@ enum skua_err skua_streams_write_more(struct skua_stream *stream, const void *da
     uint64_t room = skua_stream_room(stream);
     size_t n = room < len ? (size_t)room : len;
     uint64_t start = send->buf.end;
-    send->wants_room = send->wants_room || n < len;
     err = n == 0 ? SKUA_EAGAIN
                  : skua_send_buf_write(&send->buf, &stream->streams->mem, data, n, written);
+    /* Where memory is short and something is under way, its acknowledgement gives some back. */
+    send->wants_room = send->wants_room || n < len || (*written > 0 && *written < len);
     skua_stream_note_written(stream, start, more, *written == len);
     return *written != 0 ? SKUA_OK : err;
 }

@@ -175,6 +175,7 @@ void pair_send(struct pair *pair, int from)
         struct skua_tx tx = {
             .data = buffer, .cap = pair->cap != 0 ? pair->cap : sizeof buffer, .max_segments = 44};
         skua_endpoint_send(pair->host[from].ep, &tx, pair->now);
+        assert_int_equal(tx.max_segments, 44);
         if (tx.len == 0) {
             return;
         }

@@ -212,6 +212,51 @@ static void writers_wait_for_half_the_buffer(void **state)
     assert_int_equal(table_event(t, &event), SKUA_EVENT_NONE);
 }
 
+/* Gives a block as long as `user` says that there is one. */
+static void *scarce_get(void *user, size_t size)
+{
+    unsigned *left = user;
+    if (size < SKUA_STREAM_BLOCK) {
+        return malloc(size);
+    }
+    if (*left == 0) {
+        return NULL;
+    }
+    --*left;
+    return malloc(size);
+}
+
+static void scarce_put(void *user, void *memory, size_t size)
+{
+    unsigned *left = user;
+    *left += size >= SKUA_STREAM_BLOCK;
+    free(memory);
+}
+
+/* What finds no memory waits as what finds no room does. */
+static void writers_wait_for_memory(void **state)
+{
+    struct table *t = *state;
+    unsigned left = 1;
+    static const uint8_t zeros[SKUA_STREAM_BLOCK + 100];
+    allow(t);
+    struct skua_stream *stream = open_wide(t, SKUA_STREAM_BIDI);
+    const struct skua_alloc before = t->heap.alloc;
+    t->heap.alloc = (struct skua_alloc){.get = scarce_get, .put = scarce_put, .user = &left};
+    struct skua_stream *event;
+    size_t written;
+    assert_int_equal(skua_streams_write(stream, zeros, sizeof zeros, &written), SKUA_OK);
+    assert_int_equal(written, SKUA_STREAM_BLOCK);
+    assert_int_equal(table_event(t, &event), SKUA_EVENT_NONE);
+    table_flush(t);
+    assert_int_equal(table_event(t, &event), SKUA_EVENT_WRITABLE);
+    assert_int_equal(skua_streams_write(stream, zeros, 100, &written), SKUA_OK);
+    assert_int_equal(written, 100);
+    table_flush(t);
+    assert_int_equal(table_event(t, &event), SKUA_EVENT_NONE);
+    t->heap.alloc = before;
+}
+
 static void acked_is_reported_for_lent_memory_only(void **state)
 {
     struct table *t = *state;
@@ -287,6 +332,7 @@ int main(void)
         table_test(small_streams_share_a_packet),
         table_test(records_run_out),
         table_test(writers_wait_for_half_the_buffer),
+        table_test(writers_wait_for_memory),
         table_test(acked_is_reported_for_lent_memory_only),
         table_test(a_closed_stream_delivers_what_was_written),
         table_test(readable_is_an_edge),
