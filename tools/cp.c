@@ -201,20 +201,37 @@ static bool plan_operands(struct skua_cp_plan *plan, const struct skua_opts *opt
     return check_names(plan, opts);
 }
 
-/* Drops local sources that cannot be copied; each is reported. */
+/* Why a source cannot be copied, as far as that is known before anybody is asked. */
+static enum skua_file_status check_source(const struct skua_cp_plan *plan, size_t index)
+{
+    const char *root = plan->roots[index];
+    const char *name = plan->names[index];
+    struct stat st;
+    if (!plan->upload && root[0] != '\0' && !skua_name_check_path(root, strlen(root))) {
+        return SKUA_STATUS_BAD_NAME;
+    }
+    if (plan->upload && stat(root, &st) != 0) {
+        return skua_file_status_of_errno(errno);
+    }
+    if (plan->upload && S_ISDIR(st.st_mode) && (plan->flags & SKUA_FILE_RECURSIVE) == 0) {
+        return SKUA_STATUS_IS_DIR;
+    }
+    if (plan->upload && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+        return SKUA_STATUS_SPECIAL;
+    }
+    return name[0] == '\0' || skua_name_check(name, strlen(name)) ? SKUA_STATUS_OK
+                                                                  : SKUA_STATUS_BAD_NAME;
+}
+
+/* Drops sources that cannot be copied; each is reported, and does not stop the others. */
 static void check_sources(struct skua_cp_plan *plan, struct skua_report *report)
 {
     size_t kept = 0;
+    /* Where several were to go stays a directory when only one is left. */
+    plan->flags |= plan->count > 1 ? (unsigned)SKUA_FILE_DST_IS_DIR : 0U;
     for (size_t i = 0; i < plan->count; i++) {
-        struct stat st;
-        struct skua_outcome outcome = {.type = SKUA_FILE_FILE};
-        if (stat(plan->roots[i], &st) != 0) {
-            outcome.status = skua_file_status_of_errno(errno);
-        } else if (S_ISDIR(st.st_mode) && (plan->flags & SKUA_FILE_RECURSIVE) == 0) {
-            outcome.status = SKUA_STATUS_IS_DIR;
-        } else if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
-            outcome.status = SKUA_STATUS_SPECIAL;
-        }
+        const struct skua_outcome outcome = {.type = SKUA_FILE_FILE,
+                                             .status = check_source(plan, i)};
         if (outcome.status != SKUA_STATUS_OK) {
             skua_report_entry(report, plan->shown[i], "", &outcome, true);
             continue;
@@ -328,9 +345,7 @@ static unsigned flags_of(const struct args *args)
 static enum skua_exit copy(struct skua_cp_plan *plan, const struct args *args,
                            struct skua_report *report)
 {
-    if (plan->upload) {
-        check_sources(plan, report);
-    }
+    check_sources(plan, report);
     enum skua_exit code = plan->count > 0 ? plan_keys(plan, args, report) : SKUA_EXIT_OK;
     if (plan->count > 0 && code == SKUA_EXIT_OK) {
         code = run(plan, report);

@@ -100,12 +100,15 @@ static void on_reply(struct skua_session *session, enum skua_file_status status)
     if (status == SKUA_STATUS_OK) {
         return;
     }
-    const char *path = run->plan->upload ? run->plan->dst : run->plan->roots[0];
+    /* Judged is the destination or the request as a whole: sources have their own outcomes. */
+    const char *dst = run->plan->upload ? run->plan->dst : "";
+    const char *quote = dst[0] != '\0' ? "\"" : "";
     const bool refused = status == SKUA_STATUS_READ_ONLY || status == SKUA_STATUS_WRITE_ONLY ||
                          status == SKUA_STATUS_BAD_NAME || status == SKUA_STATUS_VERSION;
-    skua_report_error(run->report, "%s refused \"%s\": %s", run->plan->host_name,
-                      skua_name_print(shown, sizeof shown, path, strlen(path)),
-                      skua_file_status_text(status));
+    skua_report_error(run->report, "%s refused %s%s%s: %s", run->plan->host_name, quote,
+                      dst[0] != '\0' ? skua_name_print(shown, sizeof shown, dst, strlen(dst))
+                                     : "the copy",
+                      quote, skua_file_status_text(status));
     abort_conn(run, SKUA_FILE_ABORT_INTERRUPTED, "");
     finish(run, refused ? SKUA_EXIT_REFUSED : SKUA_EXIT_REMOTE_IO);
 }

@@ -61,12 +61,17 @@ void skua_report_note(struct skua_report *report, const char *format, ...)
 }
 
 /* The exit code of a copy in which nothing but this went wrong. */
-static enum skua_exit exit_of(enum skua_file_status status, bool here)
+static enum skua_exit exit_of(const struct skua_report *report, const struct skua_outcome *outcome,
+                              bool here)
 {
+    const enum skua_file_status status = outcome->status;
+    /* A name that no server takes counts as refused by it, though it was not asked. */
+    const bool refused_name =
+        status == SKUA_STATUS_BAD_NAME && outcome->path_len == 0 && !report->upload;
     if (status == SKUA_STATUS_INTEGRITY) {
         return SKUA_EXIT_INTEGRITY;
     }
-    if (status == SKUA_STATUS_NOT_ASKED || status == SKUA_STATUS_READ_ONLY ||
+    if (refused_name || status == SKUA_STATUS_NOT_ASKED || status == SKUA_STATUS_READ_ONLY ||
         status == SKUA_STATUS_WRITE_ONLY) {
         return SKUA_EXIT_REFUSED;
     }
@@ -84,7 +89,7 @@ static void count(struct skua_report *report, const struct skua_outcome *outcome
     } else {
         report->failed++;
         if (report->first_failure == SKUA_EXIT_OK) {
-            report->first_failure = exit_of(outcome->status, here);
+            report->first_failure = exit_of(report, outcome, here);
         }
     }
 }

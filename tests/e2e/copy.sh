@@ -99,6 +99,21 @@ says 'tree/deep/link: symbolic link, skipped'
 one_line
 expect 1 copy tree/zero nosuch 127.0.0.1:
 says '^skua cp: nosuch: no such file'
+bad=$(printf 'new\nline')
+echo c >"$bad" && cp "$bad" srv && echo d >good && mkdir both
+expect 1 copy "$bad" good 127.0.0.1:
+says '^skua cp: new\\x0aline: name not allowed'
+cmp good srv/good || fail "a good file beside one with a bad name"
+expect 1 copy "127.0.0.1:$bad" 127.0.0.1:good 127.0.0.1:../other both
+says '^skua cp: 127.0.0.1:new\\x0aline: name not allowed'
+says '^skua cp: 127.0.0.1:../other: name not allowed'
+cmp good both/good || fail "from the server: a good file beside one with a bad name"
+expect 6 copy "$bad" 127.0.0.1:
+one_line
+# Several sources go into a directory, also when only one of them can be copied.
+expect 7 copy good nosuch 127.0.0.1:no-directory
+says 'refused "no-directory": no such file'
+[ ! -e srv/no-directory ] || fail "the one source that is left became the destination"
 
 # For scripts.
 expect 0 copy --json -q tree/zero 127.0.0.1:
