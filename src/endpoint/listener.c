@@ -3,8 +3,8 @@
  * SYN: cheap checks first (length, address proven where that is wanted, repeat, room), then one
  * Noise message, then a half-open entry. Third packet: room in the accept queue before any
  * multiplication, then message 3, then the sealed frames; only when those have opened is there a
- * connection and is the entry spent. Where one has failed, each further one for the entry takes a
- * handshake from its network's allowance: it costs a multiplication too. */
+ * connection and is the entry spent. Where one has failed, however far it came, each further one
+ * for the entry takes a handshake from its network's allowance: it costs a multiplication too. */
 #include "endpoint/endpoint.h"
 
 #include <string.h>
@@ -329,13 +329,15 @@ enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct sku
     }
     struct skua_handshake_result result;
     enum skua_verdict verdict = finish(ep, entry, settings, a, &result);
-    if (verdict == SKUA_VERDICT_OK || verdict == SKUA_VERDICT_PROTOCOL) {
+    const bool finished = verdict == SKUA_VERDICT_OK || verdict == SKUA_VERDICT_PROTOCOL;
+    if (finished || verdict == SKUA_VERDICT_CONFIRM_BAD) {
+        /* Matters where the entry is not spent below: message 3 may be good, and the rest not. */
+        entry->doubted = true;
+    }
+    if (finished) {
         verdict = entry->rendezvous ? skua_rendezvous_third(ep, entry, a, &result, now)
                                     : open_connection(ep, entry, a, &result, now);
         skua_handshake_result_wipe(&result);
-    }
-    if (verdict == SKUA_VERDICT_CONFIRM_BAD) {
-        entry->doubted = true;
     }
     return verdict;
 }

@@ -35,7 +35,7 @@ struct skua_half_open {
     uint8_t fingerprint[SKUA_TAG_LEN]; /* of the SYN */
     uint8_t level;                     /* repeats by timer so far */
     bool repeated : 1;                 /* sent more than once: no RTT sample */
-    bool doubted : 1;                  /* a third packet for it did not authenticate */
+    bool doubted : 1;                  /* a third packet for it cost a multiplication, in vain */
     bool early : 1; /* a connection with the same id waits for the third packet */
     bool over : 1;  /* that connection has ended; a client that repeats its SYN is to hear of it */
     bool rendezvous : 1;             /* answers a SYN with that flag */
