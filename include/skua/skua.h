@@ -297,8 +297,11 @@ struct skua_conn_config {
      * server's secret key can read them. One server takes the same SYN's early data once at most,
      * whoever repeats it. But it may take them and the client never hear of it: after a failed
      * attempt nobody knows. And behind several servers with one key an attacker on the path can
-     * have one take them and let the client send them to another. So they should be what may happen
-     * twice.
+     * have one take them and let the client send them to another; or have them sent again where
+     * the caller's clock stood still for two minutes during the attempt, as CLOCK_MONOTONIC does
+     * while the machine is suspended. So they should be what may happen twice.
+     *
+     * The attempt ends 63 s after its first SYN at the latest: syn_retries counts up to 5.
      *
      * Use a token once. An attempt with a token never goes over from IK to XX: where the server's
      * key has changed, it ends with SKUA_ETIMEDOUT. */

@@ -27,6 +27,13 @@ static inline skua_time skua_time_mul(skua_time a, uint64_t factor)
     return factor != 0 && a > SKUA_NEVER / factor ? SKUA_NEVER : a * factor;
 }
 
+/* What `repeats` take that follow 1 s, 2 s, 4 s, ... after the one before, and the wait after the
+ * last. */
+static inline skua_time skua_time_backoff(uint32_t repeats)
+{
+    return skua_time_mul(SKUA_SEC, (UINT64_C(2) << repeats) - 1);
+}
+
 static inline skua_time skua_time_min(skua_time a, skua_time b)
 {
     return a < b ? a : b;

@@ -82,10 +82,18 @@ void skua_dial_free(struct skua_connection *c)
     }
 }
 
+/* When the attempt is over, whatever RETRYs have come meanwhile: anybody on the path can make them,
+ * and a server forgets that it has taken early data (endpoint/early.c). SKUA_NEVER before the first
+ * SYN. */
+static skua_time end_of(const struct skua_connection *c)
+{
+    return skua_time_add(c->dial->first_sent, skua_time_backoff(skua_early_retries(c)));
+}
+
 void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now)
 {
     struct skua_dial *dial = c->dial;
-    if (!dial->due && !dial->prompted) {
+    if ((!dial->due && !dial->prompted) || end_of(c) <= now) {
         return;
     }
     SKUA_ASSERT(dial->sent < 32);
@@ -101,7 +109,8 @@ void skua_dial_send(struct skua_connection *c, struct skua_tx *tx, skua_time now
     if (dial->due) {
         dial->first_sent = dial->sent == 0 ? now : dial->first_sent;
         dial->sent += !dial->retried; /* what a RETRY asked for is no repeat */
-        dial->repeat_at = skua_time_add(now, SKUA_SEC << (dial->sent - 1));
+        dial->repeat_at =
+            skua_time_min(skua_time_add(now, SKUA_SEC << (dial->sent - 1)), end_of(c));
     }
     dial->doubtful = dial->doubtful || !dial->due;
     dial->due = dial->retried = dial->prompted = false;
@@ -145,15 +154,15 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
     if (dial->repeat_at > now) {
         return;
     }
+    const bool last = end_of(c) <= now;
     if (dial->initiator.seen) {
         give_up(c, SKUA_EPEERKEY, now);
-    } else if (c->life.hint_at != SKUA_NEVER &&
-               (!c->settings->rendezvous || dial->sent > skua_early_retries(c))) {
+    } else if (c->life.hint_at != SKUA_NEVER && (!c->settings->rendezvous || last)) {
         /* Said by ICMP, and by silence since: a closed UDP port, or no way to the host. In a
          * rendezvous the peer may not have begun yet. */
         bool closed = c->life.hint == SKUA_HINT_PORT_UNREACHABLE;
         give_up(c, closed ? SKUA_ECONNREFUSED : SKUA_EUNREACHABLE, now);
-    } else if (dial->sent > skua_early_retries(c)) {
+    } else if (last) {
         give_up(c, SKUA_ETIMEDOUT, now);
     } else {
         if (c->settings->ik && !dial->fell_back && dial->sent > IK_REPEATS &&
@@ -161,6 +170,7 @@ void skua_dial_on_timeout(struct skua_connection *c, skua_time now)
             skua_early_drop(c); /* a token for the key that does not answer */
             dial->fell_back = true;
             dial->sent = 0; /* a new attempt, with the patience of one */
+            dial->first_sent = SKUA_NEVER;
             dial->doubtful = false;
             skua_initiator_wipe(&dial->initiator);
             bool ok = prepare(c, false);
@@ -211,6 +221,9 @@ static enum skua_verdict recv_syn_ack(struct skua_connection *c, const struct sk
     if (c->dial == NULL || c->dial->initiator.done) {
         c->tx.ping = c->tx.ping || !c->confirmed; /* the server repeats: our third step was lost */
         return SKUA_VERDICT_SYN_ACK_LATE;
+    }
+    if (skua_early_is_under_way(c) && end_of(c) <= now) {
+        return SKUA_VERDICT_SYN_ACK_LATE; /* "rejected" may only mean "forgotten" by now */
     }
     struct skua_handshake_result result;
     verdict = skua_initiator_on_syn_ack(&c->dial->initiator, a->head, &syn_ack, &result);

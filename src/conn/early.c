@@ -140,8 +140,7 @@ bool skua_early_may_send(const struct skua_connection *c)
 
 skua_time skua_early_deadline(const struct skua_connection *c)
 {
-    skua_time patience = ((UINT64_C(2) << c->settings->syn_retries) - 1) * SKUA_SEC;
-    return skua_time_add(c->life.received_at, patience);
+    return skua_time_add(c->life.received_at, skua_time_backoff(c->settings->syn_retries));
 }
 
 /* --- tokens */

@@ -163,11 +163,10 @@ enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_hal
     return SKUA_ENOMEM;
 }
 
-/* When an entry is given up, whatever repeats arrive: 2^(retries + 1) - 1 s after its first
- * SYN_ACK. */
+/* When an entry is given up, whatever repeats arrive. */
 static skua_time entry_end(const struct skua_syn_queue *q, const struct skua_half_open *entry)
 {
-    return skua_time_add(entry->first_sent, ((UINT64_C(2) << q->retries) - 1) * SKUA_SEC);
+    return skua_time_add(entry->first_sent, skua_time_backoff(q->retries));
 }
 
 bool skua_syn_queue_repeat(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],

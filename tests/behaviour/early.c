@@ -1,6 +1,7 @@
 /* Data in the first packet: when, how often, and what becomes of copies. */
 #include "chart.h"
 
+#include <limits.h>
 #include <string.h>
 
 static struct skua_token token;
@@ -148,4 +149,25 @@ SCENARIO(early_data_answer_lost)
     expect(server->received == 100);
     expect(client->received == 200);
     expect_state(server, SKUA_STATE_ESTABLISHED);
+}
+
+/* No answer arrives at all, and a copy of the first packet comes when the server has forgotten it:
+ * the client has given up by then, and nothing was delivered twice. */
+SCENARIO(early_data_unanswered)
+{
+    earn_a_token();
+    const struct kept *syn = net_keep(client, SYN, 1);
+    skua_time start = elapsed();
+    net_drop_many(server, ANY, 1, UINT_MAX);
+    connect_with_early_data(100);
+    run_for(SEC(62));
+    expect(client->events[SKUA_EVENT_CLOSED] == 0);
+    run_for(SEC(88));
+    expect_at(client, SKUA_EVENT_CLOSED, start + SEC(63));
+    expect_closed(client, SKUA_ETIMEDOUT);
+    net_replay(server, syn);
+    run_for(SEC(1));
+    expect(verdicts(server, SKUA_VERDICT_SYN_EARLY_REJECTED) == 1);
+    expect(server->events[SKUA_EVENT_INCOMING] == 1);
+    expect(server->received == 100);
 }
