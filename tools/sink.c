@@ -16,7 +16,10 @@
 
 enum state { PREFACE, RECORD, CHUNK_DATA, FAILED };
 
-enum { STATE_ALIGN = 64 /* of crypto_generichash_state */ };
+enum {
+    STATE_ALIGN = 64, /* of crypto_generichash_state */
+    BLOCK = 4096      /* of most file systems: what a hole is made of */
+};
 
 struct skua_sink {
     crypto_generichash_state hash; /* of the file so far, with `checksum` */
@@ -201,9 +204,8 @@ static void lose_file(struct skua_sink *sink, enum skua_file_status status)
     skua_store_file_discard(&sink->file);
 }
 
-static void write_data(struct skua_sink *sink, const uint8_t *data, size_t len)
+static void write_at(struct skua_sink *sink, const uint8_t *data, size_t len, uint64_t offset)
 {
-    uint64_t offset = sink->offset;
     while (len > 0 && sink->file_status == SKUA_STATUS_OK) {
         const ssize_t done = pwrite(sink->file.fd, data, len, (off_t)offset);
         if (done < 0 && errno != EINTR) {
@@ -216,14 +218,38 @@ static void write_data(struct skua_sink *sink, const uint8_t *data, size_t len)
     }
 }
 
-/* Bytes of a CHUNK. */
+/* Whether there are only zeros; `len` is above 0. */
+static bool is_zero(const uint8_t *data, size_t len)
+{
+    return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+/* Writes but for blocks of zeros: nothing has been written there, so that they become holes. */
+static void write_sparse(struct skua_sink *sink, const uint8_t *data, size_t len)
+{
+    size_t from = 0; /* of what waits to be written */
+    size_t block = 0;
+    for (size_t at = 0; at < len; at += block) {
+        block = BLOCK - (size_t)((sink->offset + at) % BLOCK);
+        block = block < len - at ? block : len - at;
+        if (is_zero(data + at, block)) {
+            write_at(sink, data + from, at - from, sink->offset + from);
+            from = at + block;
+        }
+    }
+    write_at(sink, data + from, len - from, sink->offset + from);
+}
+
+/* Bytes of a CHUNK. With `checksum` there are no HOLEs: the holes of a file come as zeros. */
 static void take_data(struct skua_sink *sink, const uint8_t *data, size_t len)
 {
     skua_file_mac_update(&sink->mac, data, len);
     if (skua_intake_settings(sink->intake)->checksum) {
         (void)crypto_generichash_update(&sink->hash, data, len);
+        write_sparse(sink, data, len);
+    } else {
+        write_at(sink, data, len, sink->offset);
     }
-    write_data(sink, data, len);
     sink->offset += len;
     sink->chunk_left -= len;
 }

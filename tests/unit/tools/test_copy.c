@@ -450,6 +450,41 @@ static void test_sparse_file(void **state)
     tree_deinit(&to);
 }
 
+/* With --checksum there are no HOLEs on the way: zeros are not written. */
+static void test_sparse_file_with_checksum(void **state)
+{
+    (void)state;
+    struct tree from;
+    struct stat st;
+    static const size_t pieces[] = {0, 1000, 262139};
+    tree_init(&from);
+    tree_file(&from, "s", 5000, 1, 0644);
+    const int fd = open(tree_at(&from, "s"), O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "island", 6, 2000000), 6);
+    assert_int_equal(pwrite(fd, "end", 3, 3000001), 3);
+    assert_int_equal(ftruncate(fd, 4000000), 0);
+    assert_int_equal(close(fd), 0);
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        struct tree to;
+        tree_init(&to);
+        struct plan plan = {.from = &from,
+                            .root = "",
+                            .to = &to,
+                            .target = "",
+                            .checksum = true,
+                            .piece = pieces[i]};
+        copy(&plan);
+        assert_int_equal(stored(&plan, "s"), SKUA_STATUS_OK);
+        assert_true(tree_same(&from, &to));
+        assert_int_equal(stat(tree_at(&to, "s"), &st), 0);
+        assert_true(st.st_blocks * 512 < st.st_size / 4);
+        plan_deinit(&plan);
+        tree_deinit(&to);
+    }
+    tree_deinit(&from);
+}
+
 /* --- a sink alone, against a hostile sender --- */
 
 struct hostile {
@@ -644,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_files_that_change),
         cmocka_unit_test(test_more_bytes_than_the_size_says),
         cmocka_unit_test(test_sparse_file),
+        cmocka_unit_test(test_sparse_file_with_checksum),
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_what_was_not_asked_for),
         cmocka_unit_test(test_protocol_violations),
