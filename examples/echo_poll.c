@@ -165,8 +165,9 @@ int main(int argc, char **argv)
     bool open = true;
     while (open) {
         send_all(ep, fd, &to);
+        open = handle_events(ep, &status); /* sending causes events, as receiving and time do */
         struct pollfd pollfd = {.fd = fd, .events = POLLIN};
-        poll(&pollfd, 1, wait_ms(skua_endpoint_next_timeout(ep)));
+        poll(&pollfd, 1, open ? wait_ms(skua_endpoint_next_timeout(ep)) : 0);
         while (open && receive_one(ep, fd, &path)) {
             open = handle_events(ep, &status);
             skua_endpoint_settle(ep);

@@ -493,8 +493,9 @@ struct skua_event {
                               `error` SKUA_OK; or one that was tried in vain, SKUA_EUNREACHABLE */
 };
 
-/* The next event, or false (and type NONE). Call it until it says false. Connections come in the
- * order in which their first event occurred. */
+/* The next event, or false (and type NONE). Call it until it says false, after each I/O verb but
+ * settle (sending causes events, too) and before waiting: next_timeout does not tell of events.
+ * Connections come in the order in which their first event occurred. */
 SKUA_API bool skua_endpoint_poll_event(struct skua_endpoint *ep, struct skua_event *event);
 /* The enumerator's name without prefix, as "READABLE". */
 SKUA_API const char *skua_event_name(enum skua_event_type type);
@@ -538,8 +539,11 @@ SKUA_API enum skua_err skua_conn_refuse(struct skua_endpoint *ep, skua_conn conn
 /* "I send no more" on every stream (TCP's shutdown(SHUT_WR)): each open sending side is finished,
  * then FIN is sent. The peer may go on sending. Idempotent. */
 SKUA_API enum skua_err skua_conn_shutdown(struct skua_endpoint *ep, skua_conn conn);
-/* Orderly end: shutdown, and unread and later bytes are thrown away; the peer is asked to stop
- * sending them (STOPPED with code 0). Nothing that was written is given up. CLOSED follows when the
+/* Orderly end: shutdown, and unread and later bytes are thrown away (after FINISHED, too: whoever
+ * wants them reads each stream to SKUA_EOF before). The peer is asked to stop sending what has not
+ * arrived in full (STOPPED with code 0); of a stream whose end had arrived it hears nothing, unless
+ * it asked by skua_stream_finish_confirm, which answers with DISCARDED. Nothing that was written is
+ * given up. CLOSED follows when the
  * peer has shut down as well; after close_timeout_ns, which a reader that does not read cannot hold
  * off, or fin_wait2_timeout_ns, with a RST for the peer; or when the peer falls silent. It has
  * SKUA_OK where everything written has arrived, else SKUA_ETIMEDOUT, or what the silence is called.

@@ -67,7 +67,9 @@ struct skua_ev_handlers {
     skua_ev_handler *acked;    /* everything below `offset` is acknowledged: lent memory is free */
     skua_ev_handler *streams;  /* a refused skua_stream_open can be tried again */
     skua_ev_handler *stopped;  /* the peer asked to stop sending on `stream` */
-    skua_ev_handler *finished; /* the peer has shut down (end of file of the whole connection) */
+    skua_ev_handler *finished; /* the peer has shut down (end of file of the whole connection). What
+                                  it sent may still wait to be read, and skua_conn_close throws
+                                  that away: read each stream to its end before */
     skua_ev_handler *closed;   /* the connection ended, or skua_ev_connect failed; see `error` */
     skua_ev_handler *datagram; /* datagrams have arrived: read them until SKUA_EAGAIN. Peeking here,
                                   and dropping before the handler returns, costs no copy */
