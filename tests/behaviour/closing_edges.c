@@ -256,6 +256,48 @@ SCENARIO(close_with_unread_data)
     expect_sent(server, WITH(RST), 0);
 }
 
+/* Everything has arrived, the end of the stream too: there is nothing left to stop, and only the
+ * application knows that it has read none of it. */
+SCENARIO(close_with_an_unread_end)
+{
+    app_establish();
+    server->drains = false;
+    run_to(SEC(1));
+    app_send(client, SKUA_STREAM_UNI, 1000);
+    run_to(SEC(2));
+    app_close(server);
+    run_to(SEC(2) + MS(15));
+    app_close(client);
+    run_to(SEC(3));
+    expect(server->received == 0);
+    expect(client->events[SKUA_EVENT_STOPPED] == 0);
+    expect(client->events[SKUA_EVENT_DELIVERED] == 1); /* to the transport */
+    expect_closed(client, SKUA_OK);
+    expect_closed(server, SKUA_OK);
+}
+
+/* Who must know has asked: the answer comes with the close. */
+SCENARIO(close_with_an_unread_end_asked_after)
+{
+    app_establish();
+    server->drains = false;
+    run_to(SEC(1));
+    app_write(client, 1000);
+    note(client, "end of stream, confirm");
+    expect(skua_stream_finish_confirm(client->host->ep, client->stream) == SKUA_OK);
+    side_kick(client);
+    run_to(SEC(2));
+    expect(client->events[SKUA_EVENT_ACKED] == 1 && client->events[SKUA_EVENT_DISCARDED] == 0);
+    app_close(server);
+    run_to(SEC(2) + MS(15));
+    expect(client->events[SKUA_EVENT_DISCARDED] == 1);
+    expect(client->events[SKUA_EVENT_CONSUMED] == 0);
+    app_close(client);
+    run_to(SEC(3));
+    expect_closed(client, SKUA_OK);
+    expect_closed(server, SKUA_OK);
+}
+
 /* Bytes that come after close: the same, by and by. */
 SCENARIO(close_and_the_peer_goes_on)
 {
