@@ -114,8 +114,7 @@ static void note_sent(struct skua_connection *c, const struct skua_fill *fill, s
     SKUA_ASSERT(err == SKUA_OK); /* reserved by skua_tx_begin */
     /* RFC 9002 §7.7: ACKs are not paced, and must not use up what credit updates need. A probe of
      * the MTU or of another path is rare, and outside of every window. */
-    const uint8_t uncounted = SKUA_SENT_MTU_PROBE | SKUA_SENT_OTHER_PATH;
-    if ((flags & (SKUA_SENT_IN_FLIGHT | uncounted)) == SKUA_SENT_IN_FLIGHT) {
+    if ((flags & (SKUA_SENT_IN_FLIGHT | SKUA_SENT_APART)) == SKUA_SENT_IN_FLIGHT) {
         skua_pacer_on_sent(&c->pacer, size, now);
         const struct skua_cc_sent sent = {.pn = pn,
                                           .bytes = (uint32_t)size,
@@ -354,20 +353,13 @@ static bool keys_ready(struct skua_connection *c, skua_time now)
     return true;
 }
 
-/* Has nothing been acknowledged for a PTO? The timer itself may not have fired: whoever sends more
- * often puts it off, to twice as much. */
-static bool is_unheard(const struct skua_connection *c, skua_time now)
-{
-    skua_time pto = skua_rtt_pto(&c->recovery.rtt, c->recovery.max_ack_delay_ns);
-    return c->recovery.pto_count > 0 || skua_time_add(c->life.unacked_since, pto) <= now;
-}
-
 /* Are the ack-eliciting packets of a batch to be marked? From a PTO until an ACK every other batch
- * bears no mark, the first one to begin with, whether it is a probe or not: what arrives tells a
- * path that swallows marks from one that is down or takes no large packets (path/ecn.h). */
-static bool wants_mark(const struct skua_connection *c, skua_time now)
+ * bears no mark, the PTO's probe to begin with: what arrives tells a path that swallows marks from
+ * one that is down or takes no large packets (path/ecn.h). */
+static bool wants_mark(const struct skua_connection *c)
 {
-    return c->confirmed && skua_ecn_marks(&c->ecn) && (c->tx.mark_next || !is_unheard(c, now));
+    bool heard = c->recovery.pto_count == 0;
+    return c->confirmed && skua_ecn_marks(&c->ecn) && (c->tx.mark_next || heard);
 }
 
 /* Size of the next packet. */
@@ -391,7 +383,7 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, size_t mos
     size_t size = packet_size(c);
     uint64_t budget = skua_pacer_budget(&c->pacer, now);
     size_t first = 0;
-    c->tx.ect = wants_mark(c, now);
+    c->tx.ect = wants_mark(c);
     for (size_t i = 0; i < most && tx->cap - tx->len >= size; i++) {
         bool open = window_open(c, size, budget, now);
         size_t len = build(c, tx, size, open, now);
