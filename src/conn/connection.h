@@ -92,6 +92,7 @@ struct skua_tx_state {
     bool ping : 1;              /* a PING is wanted */
     bool cwnd_limited : 1;      /* the last fill stopped at cwnd */
     bool pacing_limited : 1;    /* the last fill stopped at the pacer */
+    bool room_limited : 1;      /* the last fill stopped where the caller had no more room */
     bool update_keys : 1;       /* the application asked for new keys */
     bool ect : 1;               /* what is being filled leaves with ECT(0) */
     bool mark_next : 1;         /* since the last PTO: the next batch bears marks, if any does */

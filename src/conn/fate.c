@@ -149,8 +149,7 @@ static void tune_ack_frequency(struct skua_connection *c)
     packets = packets < ACK_PACKETS_MIN ? ACK_PACKETS_MIN : packets;
     packets = packets > ACK_PACKETS_MAX ? ACK_PACKETS_MAX : packets;
     uint32_t told = c->tx.ack_packets != 0 ? c->tx.ack_packets : ACK_PACKETS_MIN;
-    bool bulk = c->tx.cwnd_limited || c->tx.pacing_limited;
-    if ((bulk && packets >= 2 * told) || 2 * packets <= told) {
+    if ((skua_tx_is_bulk(c) && packets >= 2 * told) || 2 * packets <= told) {
         c->tx.ack_sequence++;
         c->tx.ack_packets = (uint8_t)packets;
         c->tx.ack_frequency_due = true;

@@ -188,6 +188,10 @@ bool skua_tx_begin_to(struct skua_connection *c, struct skua_fill *fill, uint8_t
 size_t skua_tx_seal(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, uint8_t flags,
                     skua_time now);
 
+/* Does it send as much as window and pacer, or the processor (the caller's buffers fill up again and
+ * again) let it? A few packets more than one buffer takes are not much. */
+bool skua_tx_is_bulk(const struct skua_connection *c);
+
 /* Is the search for a larger path MTU worth its packets? */
 bool skua_tx_may_probe(const struct skua_connection *c);
 

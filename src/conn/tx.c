@@ -275,10 +275,17 @@ static size_t build(struct skua_connection *c, const struct skua_tx *tx, size_t 
     return skua_tx_seal(c, &fill, buf, 0, now);
 }
 
+bool skua_tx_is_bulk(const struct skua_connection *c)
+{
+    return c->tx.cwnd_limited || c->tx.pacing_limited ||
+           (c->tx.room_limited &&
+            c->recovery.bytes_in_flight >= skua_cc_initial_window(c->pmtud.mtu));
+}
+
 bool skua_tx_may_probe(const struct skua_connection *c)
 {
     /* Larger packets would help, or it must be known whether the path still takes them. */
-    bool wanted = c->tx.cwnd_limited || c->tx.pacing_limited || c->pmtud.suspect != 0;
+    bool wanted = skua_tx_is_bulk(c) || c->pmtud.suspect != 0;
     /* Once FIN has left, all has been sent. It waits for datagrams, and these for the judgement. */
     return wanted && c->confirmed && !c->close.fin_sent;
 }
@@ -383,12 +390,14 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, size_t mos
     size_t size = packet_size(c);
     uint64_t budget = skua_pacer_budget(&c->pacer, now);
     size_t first = 0;
+    bool stopped = false; /* with room left */
     c->tx.ect = wants_mark(c);
-    for (size_t i = 0; i < most && tx->cap - tx->len >= size; i++) {
+    for (size_t i = 0; !stopped && i < most && tx->cap - tx->len >= size; i++) {
         bool open = window_open(c, size, budget, now);
         size_t len = build(c, tx, size, open, now);
         if (len == 0) {
             c->tx.probes = 0; /* what is left of them is not saved up for later */
+            stopped = true;
             break;
         }
         first = first == 0 ? len : first;
@@ -397,12 +406,10 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, size_t mos
         if (c->tx.probes > 0) {
             count_probe(c, len);
         }
-        /* A shorter one is the last. */
-        if (len < first || len < size) {
-            break;
-        }
+        stopped = len < first || len < size; /* a shorter one is the last */
         size = packet_size(c) < first ? packet_size(c) : first;
     }
+    c->tx.room_limited = !stopped && wants_data(c);
     tx->segment_size = first;
     tx->ecn = c->tx.ect ? SKUA_ECN_ECT0 : SKUA_ECN_NOT_ECT;
     if (tx->len > 0 && c->tx.ack_only_run == 0) {
