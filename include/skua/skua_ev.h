@@ -132,12 +132,15 @@ SKUA_API int skua_ev_errno(const struct skua_ev *ev);
  * 0 lets the system choose. ":7582" and "*:7582" mean both families: two sockets with the same
  * port, or only one where the machine has only one family. "[::]:7582" is IPv6 only. */
 
-/* Opens one socket (or two). Outgoing connections use the first bound socket of the right family;
- * where there is none, skua_ev_connect opens one by itself. SKUA_EADDR (not an address, or not one
+/* Opens one socket (or two). Outgoing connections use the first bound socket of the right family,
+ * listening ones included; where there is none, skua_ev_connect opens one by itself. Only a socket
+ * that skua_ev_listen has bound to a loopback address is left out for peers on other machines,
+ * which it cannot reach. SKUA_EADDR (not an address, or not one
  * of this machine), SKUA_EADDRINUSE, SKUA_EACCES (port below 1024, say), SKUA_ELIMIT (more than
  * SKUA_MAX_SOCKETS), SKUA_ENOMEM, SKUA_ESYSTEM. */
 SKUA_API enum skua_err skua_ev_bind(struct skua_ev *ev, const char *address);
-/* skua_ev_bind and skua_endpoint_listen in one: peers may connect now. `address` NULL = on the
+/* skua_ev_bind and skua_endpoint_listen in one: peers may connect now. To connect from elsewhere
+ * than where it listens, bind that before. `address` NULL = on the
  * sockets already bound. `config` NULL = defaults. For further addresses call skua_ev_bind.
  * Errors: as skua_ev_bind, and SKUA_ESTATE where it listens already, SKUA_EINVAL for the config or
  * where nothing is bound; a failure leaves no new socket behind. */

@@ -59,6 +59,13 @@ bool skua_address_is_wildcard(const struct skua_addr *addr)
     return memcmp(addr->ip, zero, sizeof zero) == 0;
 }
 
+bool skua_address_is_loopback(const struct skua_addr *addr)
+{
+    static const uint8_t one[sizeof addr->ip] = {[sizeof addr->ip - 1] = 1};
+    return addr->family == SKUA_FAMILY_IPV4 ? addr->ip[0] == 127
+                                            : memcmp(addr->ip, one, sizeof one) == 0;
+}
+
 /* Decimal digits only, at most `max`. */
 static bool parse_number(const char *text, uint32_t max, uint32_t *out)
 {

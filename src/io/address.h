@@ -30,6 +30,10 @@ bool skua_address_parse_bind(struct skua_bind_spec *out, const char *text);
 /* Whether it is the wildcard address (0.0.0.0 or ::). */
 bool skua_address_is_wildcard(const struct skua_addr *addr);
 
+/* Whether it is one of this machine's own, which no packet from elsewhere has (127.0.0.0/8, ::1).
+ */
+bool skua_address_is_loopback(const struct skua_addr *addr);
+
 /* AF_INET, AF_INET6 or AF_UNSPEC. */
 int skua_address_kernel_family(const struct skua_addr *addr);
 

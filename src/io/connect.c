@@ -135,7 +135,7 @@ static enum skua_err start_try(struct skua_connector *c, struct skua_attempt *a,
     struct skua_path path = {.remote = a->addrs[index]};
     struct skua_try *t = &a->tries[index];
     skua_conn conn;
-    enum skua_err err = skua_ev_outgoing_socket(c->ev, path.remote.family, &path.socket);
+    enum skua_err err = skua_ev_outgoing_socket(c->ev, &path.remote, &path.socket);
     if (err == SKUA_EADDR) {
         return SKUA_EUNREACHABLE; /* the machine does not have this family */
     }

@@ -40,7 +40,8 @@ struct skua_ev {
     struct skua_ev_stats stats; /* counters; the states are filled in on demand */
     uint32_t socket_count;      /* open sockets: the first ones of `sockets` */
     struct skua_socket sockets[SKUA_MAX_SOCKETS];
-    bool outgoing[SKUA_MAX_SOCKETS];        /* connections may be made from it */
+    bool local_only[SKUA_MAX_SOCKETS];      /* listens on a loopback address: connections to other
+                                               machines are not made from it */
     bool own[SKUA_MAX_SOCKETS];             /* opened by the driver, not by the program */
     struct ev_io readers[SKUA_MAX_SOCKETS]; /* always active while the socket is open */
     struct ev_io writers[SKUA_MAX_SOCKETS]; /* active while it is blocked */
@@ -79,8 +80,9 @@ void skua_ev_stop_io(struct skua_ev *ev, struct ev_io *watcher);
 void skua_ev_watch_socket(struct skua_ev *ev, uint32_t index);
 /* Closes the sockets from number `count` on. */
 void skua_ev_drop_sockets(struct skua_ev *ev, uint32_t count);
-/* A socket of `family` (enum skua_family) for outgoing connections, opened where there is none. */
-enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index);
+/* The socket for connections to `remote`, opened where there is none. */
+enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, const struct skua_addr *remote,
+                                      uint32_t *index);
 /* Another wildcard socket of its own than `index`, of the same family, for connections that leave
  * that one: with a fresh port where no connection is there (not in `taken`) and its address is
  * not known or gone too (in `lost`); as it is where it is fine; or a new one. */

@@ -10,7 +10,7 @@
 enum { PORT_TRIES = 16 };
 
 /* Opens the next socket. */
-static enum skua_err open_socket(struct skua_ev *ev, const struct skua_addr *local, bool outgoing)
+static enum skua_err open_socket(struct skua_ev *ev, const struct skua_addr *local)
 {
     uint32_t index = ev->socket_count;
     if (index == SKUA_MAX_SOCKETS) {
@@ -21,7 +21,7 @@ static enum skua_err open_socket(struct skua_ev *ev, const struct skua_addr *loc
         ev->last_errno = err == SKUA_ESYSTEM ? errno : ev->last_errno;
         return err;
     }
-    ev->outgoing[index] = outgoing || ev->sockets[index].wildcard;
+    ev->local_only[index] = false;
     ev->own[index] = false;
     ev->socket_count++;
     skua_ev_watch_socket(ev, index);
@@ -29,21 +29,21 @@ static enum skua_err open_socket(struct skua_ev *ev, const struct skua_addr *loc
 }
 
 /* One socket of each family with the same port; one family will do. */
-static enum skua_err open_both(struct skua_ev *ev, uint16_t port, bool outgoing)
+static enum skua_err open_both(struct skua_ev *ev, uint16_t port)
 {
     enum skua_err err = SKUA_EADDRINUSE;
     uint32_t before = ev->socket_count;
     for (unsigned i = 0; i < PORT_TRIES && err == SKUA_EADDRINUSE; i++) {
         struct skua_addr v4 = {.family = SKUA_FAMILY_IPV4, .port = port};
         struct skua_addr v6 = {.family = SKUA_FAMILY_IPV6, .port = port};
-        enum skua_err err6 = open_socket(ev, &v6, outgoing);
+        enum skua_err err6 = open_socket(ev, &v6);
         if (err6 != SKUA_OK && err6 != SKUA_EADDR) {
             return err6;
         }
         if (err6 == SKUA_OK) {
             v4.port = ev->sockets[before].local.port;
         }
-        err = open_socket(ev, &v4, outgoing);
+        err = open_socket(ev, &v4);
         if (err == SKUA_EADDR && err6 == SKUA_OK) {
             return SKUA_OK;
         }
@@ -57,19 +57,13 @@ static enum skua_err open_both(struct skua_ev *ev, uint16_t port, bool outgoing)
     return err;
 }
 
-static enum skua_err bind_text(struct skua_ev *ev, const char *address, bool outgoing)
+enum skua_err skua_ev_bind(struct skua_ev *ev, const char *address)
 {
     struct skua_bind_spec spec;
     if (address == NULL || !skua_address_parse_bind(&spec, address)) {
         return SKUA_EADDR;
     }
-    return spec.both ? open_both(ev, spec.addr.port, outgoing)
-                     : open_socket(ev, &spec.addr, outgoing);
-}
-
-enum skua_err skua_ev_bind(struct skua_ev *ev, const char *address)
-{
-    return bind_text(ev, address, true);
+    return spec.both ? open_both(ev, spec.addr.port) : open_socket(ev, &spec.addr);
 }
 
 enum skua_err skua_ev_listen(struct skua_ev *ev, const char *address,
@@ -80,13 +74,16 @@ enum skua_err skua_ev_listen(struct skua_ev *ev, const char *address,
     if (address == NULL && before == 0) {
         return SKUA_EINVAL;
     }
-    enum skua_err err = address == NULL ? SKUA_OK : bind_text(ev, address, false);
+    enum skua_err err = address == NULL ? SKUA_OK : skua_ev_bind(ev, address);
     if (err == SKUA_OK) {
         err = skua_endpoint_listen(ev->ep, config == NULL ? &defaults : config);
     }
     if (err != SKUA_OK) {
         skua_ev_drop_sockets(ev, before);
         return err;
+    }
+    for (uint32_t i = before; i < ev->socket_count; i++) {
+        ev->local_only[i] = skua_address_is_loopback(&ev->sockets[i].local);
     }
     ev->listening = true;
     skua_ev_update_hold(ev);
@@ -113,21 +110,29 @@ static enum skua_err open_own(struct skua_ev *ev, uint8_t family, uint32_t *inde
 {
     const struct skua_addr any = {.family = family};
     *index = ev->socket_count;
-    enum skua_err err = open_socket(ev, &any, true);
+    enum skua_err err = open_socket(ev, &any);
     if (err == SKUA_OK) {
         ev->own[*index] = true;
     }
     return err;
 }
 
-enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, uint8_t family, uint32_t *index)
+/* May a connection to `remote` be made from socket `index`? */
+static bool serves(const struct skua_ev *ev, uint32_t index, const struct skua_addr *remote)
+{
+    return ev->sockets[index].local.family == remote->family &&
+           (!ev->local_only[index] || skua_address_is_loopback(remote));
+}
+
+enum skua_err skua_ev_outgoing_socket(struct skua_ev *ev, const struct skua_addr *remote,
+                                      uint32_t *index)
 {
     uint32_t i = 0;
-    while (i < ev->socket_count && !(ev->sockets[i].local.family == family && ev->outgoing[i])) {
+    while (i < ev->socket_count && !serves(ev, i, remote)) {
         i++;
     }
     *index = i;
-    enum skua_err err = i < ev->socket_count ? SKUA_OK : open_own(ev, family, index);
+    enum skua_err err = i < ev->socket_count ? SKUA_OK : open_own(ev, remote->family, index);
     if (err == SKUA_OK && ev->sockets[*index].wildcard) {
         skua_roam_watch(&ev->roam);
     }

@@ -103,12 +103,26 @@ static void kernel_form_and_back(void **state)
     assert_int_equal(none.family, SKUA_FAMILY_NONE);
 }
 
+static void loopback(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "127.255.0.9", "::1", /* none: */ "126.0.0.1",
+                                        "128.0.0.1", "0.0.0.0",     "::",  "::2",
+                                        "7f00::1"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct skua_addr addr;
+        assert_true(skua_address_parse_host(&addr, hosts[i], 1));
+        assert_int_equal(skua_address_is_loopback(&addr), i < 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bind_forms),
         cmocka_unit_test(scope_by_name_and_number),
         cmocka_unit_test(kernel_form_and_back),
+        cmocka_unit_test(loopback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -742,6 +742,38 @@ static void on_established_close(struct skua_ev *ev, const struct skua_event *ev
 static const struct skua_ev_handlers close_handlers = {.established = on_established_close,
                                                        .closed = on_closed};
 
+/* A program that listens on its address in a VPN does not connect from elsewhere. One that listens
+ * on a loopback address only can still connect to others. */
+static void connects_from_where_it_listens(void **state)
+{
+    (void)state;
+    struct skua_ev_stats stats;
+    struct skua_path path;
+    struct skua_addr own;
+    uint64_t attempt;
+    serve(&echo_handlers, "127.0.0.1:0");
+    struct skua_ev_handlers handlers = {.established = on_established, .closed = on_closed};
+    make(&client, &handlers, &sys, false);
+    assert_int_equal(skua_ev_listen(client.ev, "127.0.0.2:0", NULL), SKUA_OK);
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
+    while (client.established == 0 || server.incoming == 0) {
+        ev_run(loop, EVRUN_ONCE);
+    }
+    assert_int_equal(skua_conn_path(skua_ev_endpoint(client.ev), client.conn, &path), SKUA_OK);
+    assert_int_equal(path.socket, 0);
+    assert_int_equal(skua_ev_local_addr(client.ev, 0, &own), SKUA_OK);
+    assert_int_equal(skua_conn_path(skua_ev_endpoint(server.ev), server.conn, &path), SKUA_OK);
+    assert_memory_equal(&path.remote, &own, sizeof own);
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.sockets, 1);
+    assert_int_equal(skua_ev_connect(client.ev, "192.0.2.1", 9, NULL, &attempt), SKUA_OK);
+    assert_int_equal(skua_ev_connect_cancel(client.ev, attempt), SKUA_OK);
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.sockets, 2);
+    assert_int_equal(skua_ev_local_addr(client.ev, 1, &own), SKUA_OK);
+    assert_int_equal(own.ip[0], 0);
+}
+
 static void a_silent_address_is_overtaken(void **state)
 {
     (void)state;
@@ -960,6 +992,7 @@ int main(void)
         T(listening_holds_the_loop),
         T(connecting_from_a_timer_holds_the_loop),
         T(read_later),
+        T(connects_from_where_it_listens),
         N(a_silent_address_is_overtaken),
         N(a_refusing_address_is_left_at_once),
         N(all_refuse),
