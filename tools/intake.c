@@ -132,6 +132,20 @@ enum skua_file_status skua_intake_place(struct skua_intake *intake,
     return SKUA_STATUS_OK;
 }
 
+int skua_intake_make_dirs(struct skua_intake *intake, const char *path, int *fd)
+{
+    const struct skua_intake_config *config = &intake->config;
+    if (!config->sync) {
+        return skua_store_make_dirs(config->store, path, false, fd);
+    }
+    /* One sink at a time: none must call a file safe in a folder that another has just made and is
+     * still bringing to the disk. */
+    (void)pthread_mutex_lock(&intake->lock);
+    const int error = skua_store_make_dirs(config->store, path, true, fd);
+    (void)pthread_mutex_unlock(&intake->lock);
+    return error;
+}
+
 /* Room for one more; under the lock. */
 static bool reserve_dir(struct skua_intake *intake)
 {
@@ -192,9 +206,11 @@ void skua_intake_finish(struct skua_intake *intake, struct skua_outcomes *outcom
         const struct dir *dir = &intake->dirs[i];
         const struct timespec mtime = {.tv_sec = dir->mtime_s, .tv_nsec = (long)dir->mtime_ns};
         /* The store's own folder stays as it is. */
-        const int error = dir->path[0] == '\0' ? 0
-                                               : skua_store_set_dir(intake->config.store, dir->path,
-                                                                    dir->mode, mtime);
+        int error = 0;
+        if (dir->path[0] != '\0') {
+            error = skua_store_set_dir(intake->config.store, dir->path, dir->mode, mtime,
+                                       intake->config.sync);
+        }
         const struct skua_outcome outcome = {
             .id = dir->id,
             .type = SKUA_FILE_DIR,

@@ -112,8 +112,7 @@ static int open_folder(struct skua_sink *sink)
     }
     memcpy(sink->folder_path, sink->path, len);
     sink->folder_path[len] = '\0';
-    return skua_store_make_dirs(skua_intake_settings(sink->intake)->store, sink->folder_path,
-                                &sink->folder);
+    return skua_intake_make_dirs(sink->intake, sink->folder_path, &sink->folder);
 }
 
 static enum skua_file_status begin_file(struct skua_sink *sink)
@@ -128,8 +127,7 @@ static enum skua_file_status begin_file(struct skua_sink *sink)
 static enum skua_file_status make_dir(struct skua_sink *sink, const struct skua_file_entry *entry)
 {
     int fd = -1;
-    const int error =
-        skua_store_make_dirs(skua_intake_settings(sink->intake)->store, sink->path, &fd);
+    const int error = skua_intake_make_dirs(sink->intake, sink->path, &fd);
     if (error != 0) {
         return skua_file_status_of_errno(error);
     }
@@ -145,7 +143,8 @@ static enum skua_file_status make_link(struct skua_sink *sink, const struct skua
     const struct timespec mtime = {.tv_sec = entry->mtime_s, .tv_nsec = (long)entry->mtime_ns};
     int error = open_folder(sink);
     if (error == 0) {
-        error = skua_store_link(sink->folder, sink->path + sink->name_off, target, mtime);
+        error = skua_store_link(sink->folder, sink->path + sink->name_off, target, mtime,
+                                skua_intake_settings(sink->intake)->sync);
     }
     return skua_file_status_of_errno(error);
 }

@@ -58,9 +58,35 @@ static int open_part(int dir, const char *name, int flags, int *fd)
     return *fd < 0 ? explain(dir, name, errno) : 0;
 }
 
-/* The walk for kernels without openat2: every part but the last is a directory and no link. With
- * `make`, missing directories are made. */
-static int open_step_wise(int root, const char *path, int flags, bool make, int *fd)
+/* What a walk does about directories that are missing. */
+enum make { FIND, MAKE, MAKE_SYNCED };
+
+/* Brings the names in a folder to the disk; `dir` may be an O_PATH descriptor. */
+static int sync_folder(int dir)
+{
+    const int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno;
+    }
+    const int error = fsync(fd) != 0 ? errno : 0;
+    (void)close(fd);
+    return error;
+}
+
+static int make_part(int dir, const char *name, enum make make)
+{
+    if (make == FIND) {
+        return 0;
+    }
+    if (mkdirat(dir, name, 0700) != 0) {
+        return errno == EEXIST ? 0 : errno;
+    }
+    return make == MAKE_SYNCED ? sync_folder(dir) : 0;
+}
+
+/* The walk for kernels without openat2, and for making directories: every part but the last is a
+ * directory and no link. */
+static int open_step_wise(int root, const char *path, int flags, enum make make, int *fd)
 {
     char name[SKUA_NAME_MAX + 1];
     size_t at = 0;
@@ -68,11 +94,11 @@ static int open_step_wise(int root, const char *path, int flags, bool make, int 
     int error = dir < 0 ? errno : 0;
     while (error == 0 && next_part(path, &at, name)) {
         const bool last = path[at] == '\0';
-        if (make && mkdirat(dir, name, 0700) != 0 && errno != EEXIST) {
-            error = errno;
+        int next = -1;
+        error = make_part(dir, name, make);
+        if (error != 0) {
             break;
         }
-        int next = -1;
         error = open_part(dir, name, last ? flags : O_PATH | O_DIRECTORY, &next);
         if (error == 0 && last && (flags & O_PATH) != 0) {
             /* O_PATH opens a link itself: refuse it as the other ways do. */
@@ -118,7 +144,7 @@ static int open_beneath(const struct skua_store *store, const char *path, int fl
     if (path[0] == '\0') {
         return open_part(store->fd, ".", flags, fd);
     }
-    return open_step_wise(store->fd, path, flags, false, fd);
+    return open_step_wise(store->fd, path, flags, FIND, fd);
 }
 
 int skua_store_open(const struct skua_store *store, const char *path, int flags, int *fd)
@@ -128,17 +154,17 @@ int skua_store_open(const struct skua_store *store, const char *path, int flags,
     return open_beneath(store, path, flags | O_RDONLY | more, fd);
 }
 
-int skua_store_make_dirs(const struct skua_store *store, const char *path, int *fd)
+int skua_store_make_dirs(const struct skua_store *store, const char *path, bool sync, int *fd)
 {
     const int error = open_beneath(store, path, O_RDONLY | O_DIRECTORY, fd);
     if (error != ENOENT) {
         return error;
     }
-    return open_step_wise(store->fd, path, O_RDONLY | O_DIRECTORY, true, fd);
+    return open_step_wise(store->fd, path, O_RDONLY | O_DIRECTORY, sync ? MAKE_SYNCED : MAKE, fd);
 }
 
 int skua_store_set_dir(const struct skua_store *store, const char *path, mode_t mode,
-                       struct timespec mtime)
+                       struct timespec mtime, bool sync)
 {
     int fd = -1;
     int error = open_beneath(store, path, O_RDONLY | O_DIRECTORY, &fd);
@@ -146,7 +172,7 @@ int skua_store_set_dir(const struct skua_store *store, const char *path, mode_t 
         return error;
     }
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime};
-    if (fchmod(fd, mode & 0777) != 0 || futimens(fd, times) != 0) {
+    if (fchmod(fd, mode & 0777) != 0 || futimens(fd, times) != 0 || (sync && fsync(fd) != 0)) {
         error = errno;
     }
     (void)close(fd);
@@ -236,7 +262,7 @@ int skua_store_file_commit(struct skua_store_file *file, const char *name, uint6
     return sync && fsync(file->dir) != 0 ? errno : 0;
 }
 
-int skua_store_link(int dir, const char *name, const char *target, struct timespec mtime)
+int skua_store_link(int dir, const char *name, const char *target, struct timespec mtime, bool sync)
 {
     char temp[sizeof SKUA_TEMP_PREFIX + SKUA_TEMP_RANDOM_LEN];
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime};
@@ -252,6 +278,7 @@ int skua_store_link(int dir, const char *name, const char *target, struct timesp
                                                                   : rename_over(dir, temp, name);
     if (error != 0) {
         (void)unlinkat(dir, temp, 0);
+        return error;
     }
-    return error;
+    return sync && fsync(dir) != 0 ? errno : 0;
 }

@@ -31,11 +31,13 @@ void skua_store_deinit(struct skua_store *store);
 /* Opens `path` for reading, file or directory; `flags` are further open flags (O_PATH,
  * O_DIRECTORY). Never blocks on a FIFO. */
 int skua_store_open(const struct skua_store *store, const char *path, int flags, int *fd);
-/* Opens the directory `path`, making the missing ones on the way with mode 0700. */
-int skua_store_make_dirs(const struct skua_store *store, const char *path, int *fd);
-/* Sets permission bits and modification time of the directory `path`. */
+/* Opens the directory `path`, making the missing ones on the way with mode 0700. With `sync` each
+ * folder in which one was made is on the disk before this returns: a file in a new folder is not
+ * safe before the folder's own name is. */
+int skua_store_make_dirs(const struct skua_store *store, const char *path, bool sync, int *fd);
+/* Sets permission bits and modification time of the directory `path`; with `sync` on the disk. */
 int skua_store_set_dir(const struct skua_store *store, const char *path, mode_t mode,
-                       struct timespec mtime);
+                       struct timespec mtime, bool sync);
 
 /* A file on its way: exists under a temporary name. */
 struct skua_store_file {
@@ -55,7 +57,9 @@ int skua_store_file_commit(struct skua_store_file *file, const char *name, uint6
 /* Removes it. Does nothing where there is none. */
 void skua_store_file_discard(struct skua_store_file *file);
 
-/* Makes a symbolic link `name` in `dir`, replacing a file or link of that name and nothing else. */
-int skua_store_link(int dir, const char *name, const char *target, struct timespec mtime);
+/* Makes a symbolic link `name` in `dir`, replacing a file or link of that name and nothing else.
+ * With `sync` the folder is on the disk before this returns. */
+int skua_store_link(int dir, const char *name, const char *target, struct timespec mtime,
+                    bool sync);
 
 #endif

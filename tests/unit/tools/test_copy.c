@@ -10,6 +10,7 @@
 
 #include "sink.h"
 #include "source.h"
+#include "synced.h"
 #include "tree.h"
 
 static const struct skua_file_key key = {.bytes = {1, 2, 3}};
@@ -23,6 +24,7 @@ struct plan {
     bool no_recursion;
     bool links;
     bool checksum;
+    bool sync;
     size_t piece;   /* bytes handed to the sink at a time; 0 = a whole buffer */
     size_t cap;     /* of the source's buffer; 0 = 256 KiB */
     size_t streams; /* sources that share the walk; 0 = 1 */
@@ -101,6 +103,7 @@ static void copy(struct plan *plan)
         .recursive = !plan->no_recursion,
         .links = plan->links,
         .checksum = plan->checksum,
+        .sync = plan->sync,
     };
     struct skua_walk *walk = skua_walk_new(&walk_config);
     struct skua_intake *intake = skua_intake_new(&intake_config);
@@ -203,6 +206,38 @@ static void test_tree_arrives(void **state)
         tree_deinit(&to);
     }
     tree_deinit(&from);
+}
+
+static void test_everything_is_on_the_disk(void **state)
+{
+    (void)state;
+    struct tree from;
+    struct tree to;
+    static const char *const paths[] = {"new", "new/d", "new/d/e", "new/d/e/f", "new/d/empty"};
+    tree_init(&from);
+    tree_init(&to);
+    tree_dir(&from, "d", 0755);
+    tree_dir(&from, "d/e", 0755);
+    tree_dir(&from, "d/empty", 0755);
+    tree_file(&from, "d/e/f", 10, 1, 0644);
+    tree_link(&from, "d/link", "e/f");
+    for (int sync = 0; sync < 2; sync++) {
+        struct plan plan = {.from = &from,
+                            .root = "",
+                            .to = &to,
+                            .target = sync != 0 ? "new" : "unsafe",
+                            .links = true,
+                            .sync = sync != 0};
+        synced_reset();
+        copy(&plan);
+        plan_deinit(&plan);
+        assert_int_equal(synced_has(to.path), sync);
+    }
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        assert_true(synced_has(tree_at(&to, paths[i])));
+    }
+    tree_deinit(&from);
+    tree_deinit(&to);
 }
 
 static void test_one_file(void **state)
@@ -672,6 +707,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree_arrives),
+        cmocka_unit_test(test_everything_is_on_the_disk),
         cmocka_unit_test(test_one_file),
         cmocka_unit_test(test_what_is_not_sent),
         cmocka_unit_test(test_links_in_the_way),

@@ -10,6 +10,7 @@
 
 #include "file_proto.h"
 #include "store.h"
+#include "synced.h"
 #include "tree.h"
 
 struct world {
@@ -79,7 +80,7 @@ static void test_open(void **state)
 static int try_make(struct world *world, const char *path)
 {
     int fd = -1;
-    const int error = skua_store_make_dirs(&world->store, path, &fd);
+    const int error = skua_store_make_dirs(&world->store, path, false, &fd);
     if (error == 0) {
         assert_int_equal(close(fd), 0);
     }
@@ -101,11 +102,11 @@ static void check_make_dirs(bool step_wise)
     struct stat st;
     assert_int_equal(stat("/tmp/skua-must-not-exist", &st), -1);
     const struct timespec mtime = {.tv_sec = 1000, .tv_nsec = 7};
-    assert_int_equal(skua_store_set_dir(&world.store, "a/b", 04750, mtime), 0);
+    assert_int_equal(skua_store_set_dir(&world.store, "a/b", 04750, mtime, false), 0);
     assert_int_equal(stat(tree_at(&world.tree, "a/b"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0750);
     assert_int_equal(st.st_mtim.tv_sec, 1000);
-    assert_int_equal(skua_store_set_dir(&world.store, "out", 0777, mtime), ELOOP);
+    assert_int_equal(skua_store_set_dir(&world.store, "out", 0777, mtime, false), ELOOP);
     end(&world);
 }
 
@@ -114,6 +115,38 @@ static void test_make_dirs(void **state)
     (void)state;
     check_make_dirs(false);
     check_make_dirs(true);
+}
+
+static void check_sync(bool step_wise)
+{
+    struct world world;
+    int fd = -1;
+    const struct timespec mtime = {.tv_sec = 1000};
+    begin(&world, step_wise);
+    tree_dir(&world.tree, "a", 0755);
+    synced_reset();
+    assert_int_equal(skua_store_make_dirs(&world.store, "a/b/c", true, &fd), 0);
+    assert_int_equal(close(fd), 0);
+    /* Those in which something was made, and no others. */
+    assert_true(synced_has(tree_at(&world.tree, "a")));
+    assert_true(synced_has(tree_at(&world.tree, "a/b")));
+    assert_false(synced_has(tree_at(&world.tree, "a/b/c")) || synced_has(world.tree.path));
+    synced_reset();
+    assert_int_equal(skua_store_make_dirs(&world.store, "d", true, &fd), 0);
+    assert_int_equal(skua_store_link(fd, "link", "x", mtime, true), 0);
+    assert_int_equal(close(fd), 0);
+    assert_true(synced_has(world.tree.path) && synced_has(tree_at(&world.tree, "d")));
+    synced_reset();
+    assert_int_equal(skua_store_set_dir(&world.store, "a", 0700, mtime, true), 0);
+    assert_true(synced_has(tree_at(&world.tree, "a")));
+    end(&world);
+}
+
+static void test_sync(void **state)
+{
+    (void)state;
+    check_sync(false);
+    check_sync(true);
 }
 
 static void test_file_life(void **state)
@@ -182,12 +215,12 @@ static void test_link(void **state)
     begin(&world, false);
     tree_file(&world.tree, "l", 3, 1, 0600);
     tree_dir(&world.tree, "d", 0755);
-    assert_int_equal(skua_store_link(world.store.fd, "l", "d", mtime), 0);
+    assert_int_equal(skua_store_link(world.store.fd, "l", "d", mtime, false), 0);
     assert_int_equal(readlink(tree_at(&world.tree, "l"), target, sizeof target - 1), 1);
     assert_string_equal(target, "d");
-    assert_int_equal(skua_store_link(world.store.fd, "d", "l", mtime), EISDIR);
+    assert_int_equal(skua_store_link(world.store.fd, "d", "l", mtime, false), EISDIR);
     assert_int_equal(mkfifo(tree_at(&world.tree, "fifo"), 0600), 0);
-    assert_int_equal(skua_store_link(world.store.fd, "fifo", "l", mtime), EEXIST);
+    assert_int_equal(skua_store_link(world.store.fd, "fifo", "l", mtime, false), EEXIST);
     assert_int_equal(tree_count(&world.tree), 3);
     end(&world);
 }
@@ -197,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_make_dirs),
+        cmocka_unit_test(test_sync),
         cmocka_unit_test(test_file_life),
         cmocka_unit_test(test_commit_replaces_files_and_links_only),
         cmocka_unit_test(test_link),

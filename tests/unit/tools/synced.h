@@ -1,0 +1,12 @@
+/* What was given to fsync: the linker puts a recorder in its place (--wrap=fsync). */
+#ifndef SKUA_TESTS_SYNCED_H
+#define SKUA_TESTS_SYNCED_H
+
+#include <stdbool.h>
+
+/* Forgets all so far. */
+void synced_reset(void);
+/* Whether what is at `path` (a link is not followed) was synced since then. */
+bool synced_has(const char *path);
+
+#endif
