@@ -158,6 +158,7 @@ bool skua_secret_key_load(struct skua_secret_key *out, const char *path, bool *m
              len == sizeof out->bytes && *end == '\0';
         if (!ok) {
             skua_why_set(why, "%s does not hold a secret key", path);
+            sodium_memzero(out, sizeof *out); /* what was read of it */
         }
     }
     sodium_memzero(text, sizeof text);

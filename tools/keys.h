@@ -40,7 +40,8 @@ bool skua_user_path_make_parents(const char *path, struct skua_why *why);
 /* The system's generator as the API wants it; static. */
 const struct skua_rng *skua_system_rng(void);
 
-/* Reads a secret key. `*missing` tells "no such file" from other failures; it may be NULL. */
+/* Reads a secret key. `*missing` tells "no such file" from other failures; it may be NULL. A failure
+ * leaves nothing secret in `out`. */
 bool skua_secret_key_load(struct skua_secret_key *out, const char *path, bool *missing,
                           struct skua_why *why);
 

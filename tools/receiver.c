@@ -59,7 +59,7 @@ struct skua_receiver *skua_receiver_new(struct skua_session *session,
     if (receiver == NULL) {
         return NULL;
     }
-    const struct skua_intake_config config = {
+    struct skua_intake_config config = {
         .store = store,
         .targets = targets,
         .count = count,
@@ -74,6 +74,7 @@ struct skua_receiver *skua_receiver_new(struct skua_session *session,
     receiver->finish.job.run = run_finish;
     receiver->finish.job.done = done_finish;
     receiver->intake = skua_intake_new(&config);
+    sodium_memzero(&config.key, sizeof config.key);
     if (receiver->intake == NULL) {
         free(receiver);
         return NULL;

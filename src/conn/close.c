@@ -23,7 +23,8 @@ static void write_last_ack(struct skua_connection *c, struct skua_fill *fill)
     }
 }
 
-/* Nothing leaves any more: keys are wiped and what was in flight is forgotten. */
+/* Nothing leaves any more: secrets are wiped and what was in flight is forgotten. What stays may
+ * stay for long, if the application keeps the handle. */
 static void become_over(struct skua_connection *c)
 {
     if (c->close.over) {
@@ -37,6 +38,7 @@ static void become_over(struct skua_connection *c)
     skua_dial_free(c);
     c->count.key_updates = (uint32_t)c->keys.tx_phase;
     skua_keys_wipe(&c->keys, c->env->cache);
+    skua_secret_wipe(&c->exporter);
     skua_recovery_deinit(&c->recovery);
     skua_acks_deinit(&c->rx.acks);
     skua_replay_deinit(&c->rx.replay, &c->env->heap);

@@ -169,6 +169,7 @@ void skua_token_fill(struct skua_connection *c, struct skua_fill *fill)
     }
     skua_early_token_write(token, c->env->early, &c->peer_key, &c->env->rng, c->env->now);
     skua_frame_write(&fill->w, &frame);
+    skua_wipe(token, sizeof token);
     fill->records[fill->count++] = (struct skua_record){.type = SKUA_FRAME_NEW_TOKEN};
     fill->eliciting = true;
     c->token_due = false;

@@ -51,8 +51,11 @@ enum skua_err skua_admission_start(struct skua_admission *a, struct skua_heap *h
 
 void skua_admission_stop(struct skua_admission *a, struct skua_heap *heap)
 {
-    skua_heap_put(heap, a->prefixes, sizeof *a->prefixes);
-    a->prefixes = NULL;
+    if (a->prefixes != NULL) {
+        skua_wipe(a->prefixes, sizeof *a->prefixes); /* the endpoint's hash key */
+        skua_heap_put(heap, a->prefixes, sizeof *a->prefixes);
+        a->prefixes = NULL;
+    }
 }
 
 bool skua_admission_pressed(const struct skua_admission *a, size_t half_open, skua_time now)

@@ -80,6 +80,7 @@ static bool write_syn(struct skua_initiator *initiator, const struct skua_early_
     size_t payload_len = message_len - skua_noise_overhead(pattern, 0);
     SKUA_ASSERT(!p.failed && skua_writer_len(&p) <= payload_len);
     bool ok = skua_noise_write(&initiator->noise, payload, payload_len, &w);
+    skua_wipe(payload, sizeof payload); /* token and early data */
     SKUA_ASSERT(!ok || skua_writer_len(&w) == SKUA_SYN_LEN);
     return ok;
 }
@@ -130,6 +131,26 @@ void skua_initiator_wipe(struct skua_initiator *initiator)
     skua_wipe(initiator, sizeof *initiator);
 }
 
+/* Well-formed parameters of the server; false where they cannot be used at all. */
+static bool take_params(const struct skua_params *params, const struct skua_head *head,
+                        struct skua_handshake_result *result)
+{
+    /* The header's scid is not in the transcript: this copy of it is what counts. */
+    if (!skua_id_matches(&params->initial_scid, head->scid, head->scid_len)) {
+        return false;
+    }
+    result->peer = params->transport;
+    memcpy(result->reset_token, params->reset_token, sizeof result->reset_token);
+    result->early = params->early_data;
+    const uint32_t used = SKUA_WIRE_VERSION;
+    if (params->version_count != 0 &&
+        skua_versions_meet(skua_own_versions, skua_own_version_count, params->versions,
+                           params->version_count) != used) {
+        result->code = SKUA_CODE_DOWNGRADE;
+    }
+    return true;
+}
+
 /* Message 2's payload: the suite, then the server's parameters. False where it cannot be used at
  * all; malformed parameters are the result's `code`. */
 static bool read_payload(const struct skua_initiator *initiator, const struct skua_head *head,
@@ -142,40 +163,23 @@ static bool read_payload(const struct skua_initiator *initiator, const struct sk
         return false;
     }
     struct skua_params params;
+    bool ok = true;
     result->code = skua_params_read(r.at, skua_reader_left(&r), SKUA_PARAMS_FROM_SERVER, &params);
-    if (result->code != SKUA_CODE_NO_ERROR) {
+    if (result->code == SKUA_CODE_NO_ERROR) {
+        ok = take_params(&params, head, result);
+    } else {
         skua_params_init(&params);
         result->peer = params.transport;
-        return true;
     }
-    /* The header's scid is not in the transcript: this copy of it is what counts. */
-    if (!skua_id_matches(&params.initial_scid, head->scid, head->scid_len)) {
-        return false;
-    }
-    result->peer = params.transport;
-    memcpy(result->reset_token, params.reset_token, sizeof result->reset_token);
-    result->early = params.early_data;
-    const uint32_t used = SKUA_WIRE_VERSION;
-    if (params.version_count != 0 &&
-        skua_versions_meet(skua_own_versions, skua_own_version_count, params.versions,
-                           params.version_count) != used) {
-        result->code = SKUA_CODE_DOWNGRADE;
-    }
-    return true;
+    skua_wipe(&params, sizeof params); /* a reset token */
+    return ok;
 }
 
-/* Reads message 2 and, for XX, writes message 3, both on `noise`, a scratch state. */
-static enum skua_verdict try_syn_ack(struct skua_initiator *initiator, struct skua_noise *noise,
-                                     const struct skua_head *head,
-                                     const struct skua_syn_ack *syn_ack,
-                                     struct skua_handshake_result *result)
+/* Message 2 has opened as `payload`: judges it and, for XX, writes message 3. */
+static enum skua_verdict take_message_2(struct skua_initiator *initiator, struct skua_noise *noise,
+                                        const struct skua_head *head, const uint8_t *payload,
+                                        size_t len, struct skua_handshake_result *result)
 {
-    uint8_t payload[SKUA_LIMIT_SYN_ACK_MAX];
-    struct skua_reader in = skua_reader_of(syn_ack->message, syn_ack->message_len);
-    struct skua_writer out = skua_writer_of(payload, sizeof payload);
-    if (!skua_noise_read(noise, &in, &out)) {
-        return SKUA_VERDICT_SYN_ACK_BAD;
-    }
     const struct skua_key *key = skua_noise_remote(noise);
     SKUA_ASSERT(key != NULL);
     if (initiator->pinned &&
@@ -184,7 +188,7 @@ static enum skua_verdict try_syn_ack(struct skua_initiator *initiator, struct sk
         initiator->seen = true;
         return SKUA_VERDICT_SYN_ACK_UNTRUSTED;
     }
-    if (!read_payload(initiator, head, payload, skua_writer_len(&out), result)) {
+    if (!read_payload(initiator, head, payload, len, result)) {
         return SKUA_VERDICT_SYN_ACK_BAD;
     }
     struct skua_writer w = skua_writer_of(initiator->message3, sizeof initiator->message3);
@@ -196,6 +200,23 @@ static enum skua_verdict try_syn_ack(struct skua_initiator *initiator, struct sk
     initiator->message3_len = (uint8_t)skua_writer_len(&w);
     skua_result_fill(result, noise, result->suite);
     return result->code == SKUA_CODE_NO_ERROR ? SKUA_VERDICT_OK : SKUA_VERDICT_PROTOCOL;
+}
+
+/* Reads message 2 and, for XX, writes message 3, both on `noise`, a scratch state. */
+static enum skua_verdict try_syn_ack(struct skua_initiator *initiator, struct skua_noise *noise,
+                                     const struct skua_head *head,
+                                     const struct skua_syn_ack *syn_ack,
+                                     struct skua_handshake_result *result)
+{
+    uint8_t payload[SKUA_LIMIT_SYN_ACK_MAX];
+    struct skua_reader in = skua_reader_of(syn_ack->message, syn_ack->message_len);
+    struct skua_writer out = skua_writer_of(payload, sizeof payload);
+    enum skua_verdict verdict = SKUA_VERDICT_SYN_ACK_BAD;
+    if (skua_noise_read(noise, &in, &out)) {
+        verdict = take_message_2(initiator, noise, head, payload, skua_writer_len(&out), result);
+    }
+    skua_wipe(payload, sizeof payload); /* a reset token */
+    return verdict;
 }
 
 enum skua_verdict skua_initiator_on_syn_ack(struct skua_initiator *initiator,

@@ -163,11 +163,14 @@ static bool write_syn_ack(struct skua_writer *w, struct skua_noise *noise,
     struct skua_writer p = skua_writer_of(payload, sizeof payload);
     skua_writer_u8(&p, responder->suite);
     skua_params_write(&p, &params, SKUA_PARAMS_FROM_SERVER, (uint32_t)skua_rng_u64(config->rng));
+    skua_wipe(&params, sizeof params); /* a reset token, here and in the payload */
     SKUA_ASSERT(!p.failed);
 
     struct skua_id dcid = skua_id_of(head->scid, head->scid_len);
     skua_long_header_write(w, SKUA_PACKET_SYN_ACK, SKUA_WIRE_VERSION, &dcid, id);
-    return skua_noise_write(noise, payload, skua_writer_len(&p), w);
+    bool ok = skua_noise_write(noise, payload, skua_writer_len(&p), w);
+    skua_wipe(payload, sizeof payload);
+    return ok;
 }
 
 /* The pattern decides alone whether a psk takes part: both sides must have one, or none. */

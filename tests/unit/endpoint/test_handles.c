@@ -9,6 +9,15 @@ static skua_stream open_stream(struct pair *p, unsigned flags)
     return stream;
 }
 
+static bool is_zero(const void *memory, size_t len)
+{
+    const uint8_t *bytes = memory;
+    while (len > 0 && bytes[len - 1] == 0) {
+        len--;
+    }
+    return len == 0;
+}
+
 /* Every function on a connection and on a stream refuses `handle`. */
 static void refuses(struct skua_endpoint *ep, uint64_t handle)
 {
@@ -182,6 +191,38 @@ static void keys_change_under_load(void **state)
     pair_close(&p);
 }
 
+/* Bytes that nobody reads keep a connection's handle for as long as the application likes, and
+ * none of its secrets. */
+static void secrets_go_when_a_connection_is_over(void **state)
+{
+    (void)state;
+    struct pair p;
+    uint8_t secret[32];
+    size_t n;
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    struct skua_endpoint *client = p.host[CLIENT].ep, *server = p.host[SERVER].ep;
+    const skua_conn conn = p.host[SERVER].conn;
+    const skua_stream stream = open_stream(&p, SKUA_STREAM_UNI);
+    assert_int_equal(skua_stream_write(client, stream, "hello", 5, &n), SKUA_OK);
+    assert_int_equal(skua_conn_close(client, p.host[CLIENT].conn), SKUA_OK);
+    assert_int_equal(skua_conn_shutdown(server, conn), SKUA_OK);
+    const struct skua_connection *c = pair_conn(&p, SERVER);
+    assert_int_equal(skua_conn_export(server, conn, "x", secret, sizeof secret), SKUA_OK);
+    assert_false(is_zero(&c->exporter, sizeof c->exporter));
+    pair_run(&p, SKUA_SEC);
+    assert_true(c->close.over);
+    assert_int_equal(skua_conn_export(server, conn, "x", secret, sizeof secret), SKUA_ESTATE);
+    assert_true(is_zero(&c->exporter, sizeof c->exporter));
+    assert_true(is_zero(&c->keys, sizeof c->keys));
+    assert_true(is_zero(c->ids.token, sizeof c->ids.token));
+    char text[8];
+    assert_int_equal(skua_stream_read(server, p.host[SERVER].stream, text, sizeof text, &n),
+                     SKUA_OK);
+    assert_int_equal(n, 5);
+    pair_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +231,7 @@ int main(void)
         cmocka_unit_test(connections_in_turn),
         cmocka_unit_test(everything_goes_with_the_endpoint),
         cmocka_unit_test(keys_change_under_load),
+        cmocka_unit_test(secrets_go_when_a_connection_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

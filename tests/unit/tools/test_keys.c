@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "keys.h"
 #include "known_hosts.h"
 #include "tree.h"
@@ -51,7 +53,7 @@ static void test_create_and_load(void **state)
 
 static void check_load(const struct tree *tree, const char *text, mode_t mode, bool want)
 {
-    struct skua_secret_key key;
+    struct skua_secret_key key = {{0}};
     struct skua_why why;
     bool missing = true;
     write_file(tree, "key", text, mode);
@@ -60,6 +62,8 @@ static void check_load(const struct tree *tree, const char *text, mode_t mode, b
     if (want) {
         assert_int_equal(key.bytes[0], 1);
         assert_int_equal(key.bytes[31], 1);
+    } else {
+        assert_true(sodium_is_zero(key.bytes, sizeof key.bytes)); /* nothing of a bad one stays */
     }
 }
 
