@@ -438,8 +438,8 @@ SKUA_API void skua_endpoint_settle(struct skua_endpoint *ep);
  * sends them later. */
 SKUA_API void skua_endpoint_send(struct skua_endpoint *ep, struct skua_tx *tx, skua_time now);
 /* Optional: tells what became of a filled `tx`, where the kernel refused. `error` is an errno
- * value: EMSGSIZE lowers the path MTU; ENETUNREACH, EHOSTUNREACH, ENETDOWN, EADDRNOTAVAIL and
- * ECONNREFUSED count as hints; others mean loss. */
+ * value: EMSGSIZE lowers the path MTU; ENETUNREACH, EHOSTUNREACH, ENETDOWN, EADDRNOTAVAIL,
+ * EAFNOSUPPORT and ECONNREFUSED count as hints; others mean loss. */
 SKUA_API void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *tx,
                                         int error, skua_time now);
 /* ICMP said something of a path. Never authoritative: it shortens the patience with a silent peer.

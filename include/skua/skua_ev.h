@@ -173,13 +173,20 @@ SKUA_API enum skua_err skua_ev_addr_parse(struct skua_addr *out, const char *tex
  *
  * `config` may be NULL (defaults) and is copied with all it points to; secrets in the copy are
  * wiped when the attempt is over. `attempt` may be NULL; it receives a number for
- * skua_ev_connect_cancel. Early data need skua_conn_connect, since nothing can be written here
- * before the SYN leaves: `token` must be NULL. SKUA_EINVAL (no host, port 0, config out of range),
+ * skua_ev_connect_cancel. Early data need skua_conn_connect (below), since nothing can be written
+ * here before the SYN leaves: `token` must be NULL. SKUA_EINVAL (no host, port 0, config out of range),
  * SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_ev_connect(struct skua_ev *ev, const char *host, uint16_t port,
                                        const struct skua_conn_config *config, uint64_t *attempt);
 /* Gives an attempt up: no handler is called for it. SKUA_ECLOSED where it is over already. */
 SKUA_API enum skua_err skua_ev_connect_cancel(struct skua_ev *ev, uint64_t attempt);
+
+/* skua_conn_connect may be used beside it, for early data: bind a socket of the address's family
+ * before (skua_ev_bind, "0.0.0.0:0" say), put its index into `path.socket` and the address into
+ * `path.remote` (skua_ev_addr_parse), connect, and write, before the loop's next turn. A path whose
+ * socket is not bound ends with SKUA_EUNREACHABLE after a second or so. Roaming is not promised to
+ * such a connection. Called from a watcher that is the loop's last one, it keeps the loop alive as
+ * any other does, unless that watcher has priority EV_MINPRI. */
 
 /* --- statistics */
 

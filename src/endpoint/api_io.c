@@ -112,7 +112,7 @@ static void hint_path(struct skua_endpoint *ep, const struct skua_path *path, en
 static bool is_unreachable(int error)
 {
     return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN ||
-           error == EADDRNOTAVAIL;
+           error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 }
 
 void skua_endpoint_send_result(struct skua_endpoint *ep, const struct skua_tx *tx, int error,

@@ -172,6 +172,10 @@ static bool is_small(const struct skua_sender *s, size_t m)
 static int transmit(struct skua_sender *s, const struct skua_socket *sock, size_t count)
 {
     int fd = sock->fd;
+    if (fd < 0) { /* a path of the program's with a socket that was never bound */
+        errno = EADDRNOTAVAIL;
+        return -1;
+    }
     if (sock->fragments) {
         size_t small = 0;
         while (small < count && is_small(s, small)) {

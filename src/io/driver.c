@@ -216,6 +216,17 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *watcher, int rev
     skua_ev_leave(ev);
 }
 
+/* The program's callbacks are over, and may have begun a connection by skua_conn_connect. */
+static void on_check(struct ev_loop *loop, struct ev_check *watcher, int revents)
+{
+    struct skua_ev *ev = watcher->data;
+    (void)loop;
+    (void)revents;
+    if (!ev->held) {
+        skua_ev_update_hold(ev);
+    }
+}
+
 /* Its being active is all that counts. */
 static void on_idle(struct ev_loop *loop, struct ev_idle *watcher, int revents)
 {
@@ -313,6 +324,8 @@ static void destroy(struct skua_ev *ev)
     if (ev_is_active(&ev->prepare)) {
         ev_ref(ev->loop);
         ev_prepare_stop(ev->loop, &ev->prepare);
+        ev_ref(ev->loop);
+        ev_check_stop(ev->loop, &ev->check);
     }
     skua_ev_stop_io(ev, &ev->timer_reader);
     skua_roam_deinit(&ev->roam);
@@ -355,6 +368,11 @@ static void start_watchers(struct skua_ev *ev)
     ev_set_priority(&ev->prepare, EV_MINPRI);
     ev->prepare.data = ev;
     ev_prepare_start(ev->loop, &ev->prepare);
+    ev_unref(ev->loop);
+    ev_check_init(&ev->check, on_check);
+    ev_set_priority(&ev->check, EV_MINPRI);
+    ev->check.data = ev;
+    ev_check_start(ev->loop, &ev->check);
     ev_unref(ev->loop);
     ev_io_init(&ev->timer_reader, on_timer, ev->timer.fd, EV_READ);
     ev->timer_reader.data = ev;
@@ -417,6 +435,9 @@ enum skua_err skua_ev_new_on(struct skua_ev **out, struct ev_loop *loop,
     ev->socket_options.no_offload = c.no_offload;
     ev->socket_options.buffer = c.socket_buffer == 0 ? SOCKET_BUFFER : c.socket_buffer;
     ev->timer.fd = -1;
+    for (uint32_t i = 0; i < SKUA_MAX_SOCKETS; i++) {
+        ev->sockets[i].fd = -1;
+    }
     ev->now = skua_clock_now(sys);
     ev->sender.sys = sys;
     ev->sender.stats = &ev->stats;

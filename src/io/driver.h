@@ -29,17 +29,17 @@ struct skua_ev {
     struct skua_ev_handlers handlers; /* the caller's */
     void *user;                       /* the caller's */
     struct skua_socket_options socket_options;
-    bool hold_time_wait;        /* config */
-    bool held;                  /* the loop is kept alive by us */
-    bool listening;             /* the endpoint listens */
-    bool busy;                  /* there is more to do: the loop must not sleep */
-    bool dying;                 /* skua_ev_free was called */
-    unsigned depth;             /* of skua_ev_enter */
-    int last_errno;             /* skua_ev_errno */
-    skua_time now;              /* the last time given to the endpoint */
-    struct skua_ev_stats stats; /* counters; the states are filled in on demand */
-    uint32_t socket_count;      /* open sockets: the first ones of `sockets` */
-    struct skua_socket sockets[SKUA_MAX_SOCKETS];
+    bool hold_time_wait;                          /* config */
+    bool held;                                    /* the loop is kept alive by us */
+    bool listening;                               /* the endpoint listens */
+    bool busy;                                    /* there is more to do: the loop must not sleep */
+    bool dying;                                   /* skua_ev_free was called */
+    unsigned depth;                               /* of skua_ev_enter */
+    int last_errno;                               /* skua_ev_errno */
+    skua_time now;                                /* the last time given to the endpoint */
+    struct skua_ev_stats stats;                   /* counters; the states are filled in on demand */
+    uint32_t socket_count;                        /* open sockets: the first ones of `sockets` */
+    struct skua_socket sockets[SKUA_MAX_SOCKETS]; /* fd -1 beyond the open ones */
     bool local_only[SKUA_MAX_SOCKETS];      /* listens on a loopback address: connections to other
                                                machines are not made from it */
     bool own[SKUA_MAX_SOCKETS];             /* opened by the driver, not by the program */
@@ -48,6 +48,7 @@ struct skua_ev {
     struct skua_timer timer;                /* the only one */
     struct ev_io timer_reader;              /* on it */
     struct ev_prepare prepare;              /* the loop turn's end */
+    struct ev_check check;                  /* after the program's watchers of this turn */
     struct ev_idle again;                   /* active while `busy` */
     struct skua_resolver *resolver;         /* made with the first lookup; or NULL */
     struct skua_connector connector;
@@ -69,7 +70,8 @@ void skua_ev_leave(struct skua_ev *ev);
 bool skua_ev_dispatch(struct skua_ev *ev);
 
 /* Keeps the loop alive as skua_ev.h promises, or lets it go. Each turn does it; so must what begins
- * something between two turns, as a callback of the program's may be the loop's last one. */
+ * something between two turns, as a callback of the program's may be the loop's last one. For calls
+ * of the core, which do not come by here, an ev_check looks behind these callbacks. */
 void skua_ev_update_hold(struct skua_ev *ev);
 
 /* Watchers that do not keep the loop alive; both calls are idempotent. */

@@ -361,9 +361,18 @@ static void refused_by_the_kernel(void **state)
     assert_int_equal(c->life.hint_at, SKUA_NEVER);
     /* Of the present one it does. */
     tx.path = c->path;
-    skua_endpoint_send_result(p.host[CLIENT].ep, &tx, 100 /* ENETDOWN */, p.now);
-    assert_int_equal(c->life.hint_at, p.now);
-    assert_int_equal(c->life.hint, SKUA_HINT_UNREACHABLE);
+    static const int unreachable[] = {100 /* ENETDOWN */, 101 /* ENETUNREACH */,
+                                      113 /* EHOSTUNREACH */, 99 /* EADDRNOTAVAIL */,
+                                      97 /* EAFNOSUPPORT: the socket is of the other family */};
+    for (size_t i = 0; i < sizeof unreachable / sizeof unreachable[0]; i++) {
+        c->life.hint_at = SKUA_NEVER;
+        skua_endpoint_send_result(p.host[CLIENT].ep, &tx, unreachable[i], p.now);
+        assert_int_equal(c->life.hint_at, p.now);
+        assert_int_equal(c->life.hint, SKUA_HINT_UNREACHABLE);
+    }
+    c->life.hint_at = SKUA_NEVER;
+    skua_endpoint_send_result(p.host[CLIENT].ep, &tx, 1 /* EPERM */, p.now);
+    assert_int_equal(c->life.hint_at, SKUA_NEVER);
     pair_run(&p, SKUA_SEC);
     pair_close(&p);
 }

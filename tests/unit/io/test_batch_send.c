@@ -287,6 +287,20 @@ static void too_large_for_the_link_is_no_fault_of_gso(void **state)
     }
 }
 
+/* Number 0 is somebody's file as well. */
+static void a_socket_that_is_not_open(void **state)
+{
+    (void)state;
+    f.sockets[0] = (struct skua_socket){.fd = -1};
+    assert_true(seal(0, 1200, 2, 300));
+    assert_true(seal(1, 1200, 2, 300));
+    skua_sender_flush(&f.sender);
+    check_all_accounted();
+    assert_int_equal(f.refused_count, 2);
+    assert_int_equal(f.refused_errno[1], EADDRNOTAVAIL);
+    assert_int_equal(fake_kernel.sent_count, 2);
+}
+
 /* Without DF a large packet would arrive, in fragments, and prove a size that the path does not
  * have. A handshake's packets (which have no number) prove nothing. */
 static void what_may_be_fragmented_is_kept_small(void **state)
@@ -521,6 +535,7 @@ int main(void)
         T(ecn_refused_is_remembered_and_gso_kept),
         T(a_lost_source_address_is_left_out_for_a_while),
         T(too_large_for_the_link_is_no_fault_of_gso),
+        T(a_socket_that_is_not_open),
         T(what_may_be_fragmented_is_kept_small),
         T(full_queue_with_gso_is_of_the_moment_until_it_is_not),
         T(a_full_socket_keeps_what_is_sealed),

@@ -645,6 +645,45 @@ static void connecting_from_a_timer_holds_the_loop(void **state)
     assert_int_equal(client.closed, 1); /* port 1: refused */
 }
 
+static void on_pause_dial(struct ev_loop *l, struct ev_timer *watcher, int revents)
+{
+    struct skua_path path = {.socket = *(uint32_t *)watcher->data};
+    skua_conn conn;
+    (void)l;
+    (void)revents;
+    assert_int_equal(skua_ev_addr_parse(&path.remote, "127.0.0.1:1"), SKUA_OK);
+    assert_int_equal(skua_conn_connect(skua_ev_endpoint(client.ev), &path, NULL, &conn), SKUA_OK);
+}
+
+/* The same by a call of the core, which the driver does not see; and with a socket that there is
+ * not, which nothing must be sent on: least of all on file 0. */
+static void dialling_from_a_timer_holds_the_loop(void **state)
+{
+    (void)state;
+    struct ev_timer pause;
+    struct skua_ev_stats stats;
+    uint32_t socket = 0;
+    make(&client, &bulk_handlers, &sys, false);
+    assert_int_equal(skua_ev_bind(client.ev, "127.0.0.1:0"), SKUA_OK);
+    ev_timer_init(&pause, on_pause_dial, 0.01, 0.0);
+    pause.data = &socket;
+    ev_timer_start(loop, &pause);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_ECONNREFUSED);
+    skua_ev_stats(client.ev, &stats);
+    assert_int_not_equal(stats.send_datagrams, 0);
+    uint64_t sent = stats.send_datagrams;
+    socket = 1; /* not bound */
+    ev_timer_start(loop, &pause);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 2);
+    assert_int_equal(client.last.error, SKUA_EUNREACHABLE);
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.send_datagrams, sent);
+    assert_int_equal(stats.send_errno, EADDRNOTAVAIL);
+}
+
 static skua_stream unread;
 
 static void on_stream_note(struct skua_ev *ev, const struct skua_event *event)
@@ -991,6 +1030,7 @@ int main(void)
         T(idle_means_asleep),
         T(listening_holds_the_loop),
         T(connecting_from_a_timer_holds_the_loop),
+        T(dialling_from_a_timer_holds_the_loop),
         T(read_later),
         T(connects_from_where_it_listens),
         N(a_silent_address_is_overtaken),
