@@ -6,7 +6,6 @@
 #include <ev.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +15,7 @@
 
 #include "names.h"
 #include "place.h"
+#include "stop_signals.h"
 
 /* How long an orderly end may take once everything is stored. */
 #define CLOSE_WAIT_S 3.0
@@ -32,7 +32,7 @@ struct run {
     skua_conn conn;          /* 0 = none (any more) */
     struct skua_store store; /* GET: the local folder */
     char **targets;          /* GET: places in it */
-    ev_signal on_int, on_term;
+    struct skua_stop_signals signals;
     ev_timer tick;    /* progress */
     ev_timer give_up; /* the orderly end takes too long */
     bool replied;     /* the server has answered the request */
@@ -415,16 +415,11 @@ static enum skua_err connect_server(struct run *run)
 
 static void start_watchers(struct run *run)
 {
-    ev_signal_init(&run->on_int, on_signal, SIGINT);
-    ev_signal_init(&run->on_term, on_signal, SIGTERM);
     ev_timer_init(&run->tick, on_tick, 0.1, 0.1);
     ev_timer_init(&run->give_up, on_give_up, CLOSE_WAIT_S, 0.);
-    run->on_int.data = run;
-    run->on_term.data = run;
     run->tick.data = run;
     run->give_up.data = run;
-    ev_signal_start(run->loop, &run->on_int);
-    ev_signal_start(run->loop, &run->on_term);
+    skua_stop_signals_start(&run->signals, run->loop, on_signal, run);
     ev_timer_start(run->loop, &run->tick);
 }
 
@@ -438,8 +433,7 @@ static void tear_down(struct run *run)
     skua_buffers_deinit(&run->buffers);
     skua_store_deinit(&run->store);
     skua_place_free(run->targets, run->plan->count);
-    ev_signal_stop(run->loop, &run->on_int);
-    ev_signal_stop(run->loop, &run->on_term);
+    skua_stop_signals_end(&run->signals, run->loop);
     ev_timer_stop(run->loop, &run->tick);
     ev_timer_stop(run->loop, &run->give_up);
 }

@@ -1,7 +1,6 @@
 /* The client of `skua perf` (perf_client.h): connects, keeps the time, ends the test, reports. */
 #include "perf_client.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,19 +187,12 @@ static enum skua_err start(struct skua_perf_client *client)
 
 static void run(struct skua_perf_client *client)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < 2; i++) {
-        ev_signal_init(&client->signals[i], on_signal, numbers[i]);
-        client->signals[i].data = client;
-        ev_signal_start(client->loop, &client->signals[i]);
-    }
+    skua_stop_signals_start(&client->signals, client->loop, on_signal, client);
     (void)ev_run(client->loop, 0);
     ev_timer_stop(client->loop, &client->tick);
     ev_timer_stop(client->loop, &client->limit);
     ev_timer_stop(client->loop, &client->look);
-    for (size_t i = 0; i < 2; i++) {
-        ev_signal_stop(client->loop, &client->signals[i]);
-    }
+    skua_stop_signals_end(&client->signals, client->loop);
 }
 
 /* Fills in what is known from the plan; false where memory is short. */

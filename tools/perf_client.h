@@ -15,6 +15,7 @@
 #include "perf.h"
 #include "perf_flow.h"
 #include "perf_report.h"
+#include "stop_signals.h"
 
 enum skua_perf_phase {
     SKUA_PERF_CONNECTING, /* until established */
@@ -60,7 +61,7 @@ struct skua_perf_client {
     struct skua_perf_report report;
     struct skua_perf_interval mark; /* totals at the beginning of the present interval */
     ev_timer tick, limit, look;     /* intervals, the end; DGRAM: patience */
-    ev_signal signals[2];
+    struct skua_stop_signals signals;
     enum skua_exit code;
     char error[512]; /* why it failed */
 };

@@ -1,10 +1,10 @@
 /* The server of `skua perf`: listens, admits clients, and hands their events to their sessions
  * (perf_session.h). */
-#include <signal.h>
 #include <stdio.h>
 
 #include "perf.h"
 #include "perf_session.h"
+#include "stop_signals.h"
 
 /* Connections at a time: a bound on what clients can make grow. */
 enum { CONNS_MAX = 16384 };
@@ -122,18 +122,11 @@ static void announce(const struct skua_perf_server *server)
 
 static void serve(struct skua_perf_server *server)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
-    ev_signal signals[2];
-    for (size_t i = 0; i < 2; i++) {
-        ev_signal_init(&signals[i], on_signal, numbers[i]);
-        signals[i].data = server;
-        ev_signal_start(server->loop, &signals[i]);
-    }
+    struct skua_stop_signals signals;
+    skua_stop_signals_start(&signals, server->loop, on_signal, server);
     announce(server);
     (void)ev_run(server->loop, 0);
-    for (size_t i = 0; i < 2; i++) {
-        ev_signal_stop(server->loop, &signals[i]);
-    }
+    skua_stop_signals_end(&signals, server->loop);
     for (struct skua_perf_session *session = server->sessions; session != NULL;
          session = session->next) {
         (void)skua_conn_abort(server->ep, session->conn, SKUA_PERF_ABORT_INTERRUPTED,

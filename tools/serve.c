@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "file_proto.h"
 #include "options.h"
+#include "stop_signals.h"
 
 /* Memory in buffers of all clients together, as far as each gets a minimum: 256 MiB. */
 #define BUFFERS_MAX 1024
@@ -201,16 +202,11 @@ static void announce(const struct serve *serve)
 /* Serves until a signal. */
 static void run(struct serve *serve)
 {
-    ev_signal_init(&serve->on_int, on_signal, SIGINT);
-    ev_signal_init(&serve->on_term, on_signal, SIGTERM);
-    serve->on_int.data = serve;
-    serve->on_term.data = serve;
-    ev_signal_start(serve->loop, &serve->on_int);
-    ev_signal_start(serve->loop, &serve->on_term);
+    struct skua_stop_signals signals;
+    skua_stop_signals_start(&signals, serve->loop, on_signal, serve);
     announce(serve);
     (void)ev_run(serve->loop, 0);
-    ev_signal_stop(serve->loop, &serve->on_int);
-    ev_signal_stop(serve->loop, &serve->on_term);
+    skua_stop_signals_end(&signals, serve->loop);
 }
 
 /* Clients are told, the driver sends that and goes; then workers finish and temporary files go. */

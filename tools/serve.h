@@ -34,7 +34,6 @@ struct serve {
     size_t max_clients;
     size_t clients;             /* at present */
     struct serve_client *first; /* list of them */
-    ev_signal on_int, on_term;
 };
 
 /* A line on stderr, unless --quiet. */

@@ -31,7 +31,7 @@ mkdir got
 cp big srv/source
 
 # The client is told to stop.
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
   start_put "by-$signal"
   kill "-$signal" "$client"
   ends 130
@@ -79,7 +79,20 @@ stop_server KILL
 ends 9
 says 'lost'
 
-for name in by-INT by-TERM by-KILL by-stop killed; do
+# A closed terminal ends a server in order, but not one that nohup has started.
+kill "$link" 2>/dev/null
+link=
+serve --allow-any
+expect 0 stop_server HUP
+trap '' HUP
+serve --allow-any
+trap - HUP
+kill -HUP "$server"
+echo small >small
+expect 0 copy small 127.0.0.1:
+expect 0 stop_server TERM
+
+for name in by-INT by-TERM by-HUP by-KILL by-stop killed; do
   [ ! -e "srv/$name" ] || fail "srv/$name exists"
   [ ! -e "got/$name" ] || fail "got/$name exists"
 done
