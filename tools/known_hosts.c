@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void skua_known_host_name(char out[SKUA_HOST_TEXT_LEN], const char *host, uint16_t port)
@@ -68,18 +69,28 @@ bool skua_known_hosts_find(const char *path, const char *name, bool *found, stru
     return ok;
 }
 
+/* Whether a last line has no end: an editor may have left it so. */
+static bool is_line_open(int fd)
+{
+    struct stat st;
+    char last = '\n';
+    return fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
+           last != '\n';
+}
+
 bool skua_known_hosts_add(const char *path, const char *name, const struct skua_key *key,
                           struct skua_why *why)
 {
     char text[SKUA_KEY_TEXT_LEN];
-    char line[SKUA_HOST_TEXT_LEN + SKUA_KEY_TEXT_LEN + 2];
+    char line[SKUA_HOST_TEXT_LEN + SKUA_KEY_TEXT_LEN + 3];
     skua_key_format(text, key);
-    const int len = snprintf(line, sizeof line, "%s %s\n", name, text);
     if (!skua_user_path_make_parents(path, why)) {
         return false;
     }
     /* One write of one line: two programs that append at the same time do not mix. */
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    const int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    const char *before = fd >= 0 && is_line_open(fd) ? "\n" : "";
+    const int len = snprintf(line, sizeof line, "%s%s %s\n", before, name, text);
     const bool ok = fd >= 0 && write(fd, line, (size_t)len) == len;
     if (!ok) {
         skua_why_set(why, "cannot write %s: %s", path, strerror(errno));

@@ -168,6 +168,18 @@ static void test_known_hosts(void **state)
     (void)fputs("broken:1 nonsense\n# comment\nelse:1 also\n", file);
     assert_int_equal(fclose(file), 0);
     assert_false(skua_known_hosts_find(path, "broken:1", &found, &found_key, &why));
+
+    /* A last line without its end, as some editors leave it, stays a line of its own. */
+    file = fopen(path, "a");
+    assert_non_null(file);
+    (void)fprintf(file, "last:1 %s", other_text);
+    assert_int_equal(fclose(file), 0);
+    assert_true(skua_known_hosts_add(path, "new:1", &key, &why));
+    assert_true(skua_known_hosts_find(path, "new:1", &found, &found_key, &why));
+    assert_true(found);
+    assert_true(skua_known_hosts_find(path, "last:1", &found, &found_key, &why));
+    assert_true(found);
+    assert_memory_equal(&found_key, &other, sizeof key);
     assert_true(skua_known_hosts_find(path, name, &found, &found_key, &why));
     tree_deinit(&tree);
 }
