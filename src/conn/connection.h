@@ -262,6 +262,10 @@ void skua_connection_take_early(struct skua_connection *c, const uint8_t *frames
                                 skua_time now);
 /* The client has taken back the SYN whose early data made this connection. */
 void skua_connection_cancel(struct skua_connection *c, skua_time now);
+/* ... or has shown that it is at the far end of `path`, where its SYN had not come from. False: no
+ * memory, and nothing has changed. */
+bool skua_connection_shown_at(struct skua_connection *c, const struct skua_path *path,
+                              skua_time now);
 /* Rendezvous, while our SYN waits for an answer (`c` is in SYN_SENT, with `rendezvous` in its
  * settings): what to do with the peer's SYN, whose header is `head`.
  *   OK             answer it, as the accepting side

@@ -195,6 +195,31 @@ static void move(struct skua_connection *c, skua_time rtt, skua_time now)
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
 }
 
+bool skua_connection_shown_at(struct skua_connection *c, const struct skua_path *path,
+                              skua_time now)
+{
+    if (c->told && !c->close.ended) {
+        struct skua_migration *m = need(c);
+        if (m == NULL) {
+            return false;
+        }
+        m->before = c->path;
+        m->error = SKUA_OK;
+        c->events |= 1u << SKUA_EVENT_PATH;
+    }
+    c->path = *path;
+    c->count.path_changes++;
+    trace_path(c, 2, path, now);
+    if (!c->close.ended) {
+        c->life.hint_at = SKUA_NEVER;
+        skua_recovery_on_path(&c->recovery, true);
+        skua_ecn_on_path(&c->ecn, now);
+        skua_fate_on_path(c, now);
+    }
+    skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
+    return true;
+}
+
 /* Begins to try `path`. */
 static void start(struct skua_connection *c, const struct skua_path *path, bool wanted,
                   skua_time now)

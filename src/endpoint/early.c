@@ -18,6 +18,7 @@ struct strike {
     skua_time until;       /* when it may be forgotten */
     uint8_t name[SKUA_EARLY_NAME_LEN];
     uint8_t digest[SKUA_TAG_LEN]; /* of the SYN whose early data were taken */
+    uint8_t own[SKUA_OWN_ID_LEN]; /* own id of that SYN's half-open entry, once there is one */
     bool taken;                   /* whether they were */
 };
 
@@ -126,9 +127,26 @@ enum skua_early_fate skua_early_strike(struct skua_early *early, const struct sk
     return wanted ? SKUA_EARLY_TAKEN : SKUA_EARLY_REJECTED;
 }
 
-void skua_early_undo(struct skua_early *early, const struct skua_early_data *data)
+static struct strike *find_taken(const struct skua_early *early, const struct skua_early_data *data)
 {
     struct strike *strike = find(early, data);
     SKUA_ASSERT(strike != NULL && strike->taken);
-    strike->taken = false;
+    return strike;
+}
+
+void skua_early_undo(struct skua_early *early, const struct skua_early_data *data)
+{
+    find_taken(early, data)->taken = false;
+}
+
+void skua_early_answered(struct skua_early *early, const struct skua_early_data *data,
+                         const struct skua_id *own)
+{
+    SKUA_ASSERT(own->len == SKUA_OWN_ID_LEN);
+    memcpy(find_taken(early, data)->own, own->bytes, SKUA_OWN_ID_LEN);
+}
+
+struct skua_id skua_early_answer(const struct skua_early *early, const struct skua_early_data *data)
+{
+    return skua_id_of(find_taken(early, data)->own, SKUA_OWN_ID_LEN);
 }

@@ -4,12 +4,13 @@
  * for as long as it could be good and for as long as a client may repeat its SYN. Where that is not
  * possible (the register is full, or there is no memory), all tokens given so far are void: what is
  * not remembered must not be taken. Tokens of an earlier listener, of another worker or of this one
- * before a restart cannot even be opened (crypto/early.h). Time, here and in tokens, never falls back
- * (base/steady.h): should the caller's clock do so, what was forgotten or found too old must not be
- * good again.
+ * before a restart cannot even be opened (crypto/early.h). Time, here and in tokens, never falls
+ * back (base/steady.h): should the caller's clock do so, what was forgotten or found too old must
+ * not be good again.
  *
- *   a copy of a SYN whose early data were taken   no answer: its sender must not hear "rejected",
- * for it would send the data again another SYN with a used token                 rejected
+ * Another SYN with a used token is answered without early data. A copy of the SYN whose early data
+ * were taken never is, since its sender would send the data again: it gets the answer of the first
+ * one, where that still waits for its client (endpoint/early_open.c), or none.
  *
  * A connection made by early data is an ordinary one, in SYN_RCVD, and its half-open entry stays
  * beside it, under the same id, to repeat the SYN_ACK, until a packet of the client opens. */
@@ -23,6 +24,7 @@
 #include "crypto/early.h"
 #include "crypto/tag.h"
 #include "handshake/early.h"
+#include "wire/id.h"
 
 struct skua_heap;
 
@@ -49,6 +51,12 @@ enum skua_early_fate skua_early_strike(struct skua_early *early, const struct sk
                                        skua_time now);
 /* What was just taken cannot be kept, and the SYN has no answer: its repeat is rejected. */
 void skua_early_undo(struct skua_early *early, const struct skua_early_data *data);
+/* ... or it has one, with the own id `own`. */
+void skua_early_answered(struct skua_early *early, const struct skua_early_data *data,
+                         const struct skua_id *own);
+/* Of a copy (REPLAYED): the own id in that answer. */
+struct skua_id skua_early_answer(const struct skua_early *early,
+                                 const struct skua_early_data *data);
 /* Forgets what need not be remembered. */
 void skua_early_expire(struct skua_early *early, skua_time now);
 

@@ -4,7 +4,14 @@
  * Whether the data are taken is decided while the SYN is answered, since the SYN_ACK says so: by
  * the token (endpoint/early.h), and by what a third packet would be asked too: room in the accept
  * queue, the application's consent, limits. Once taken they count, so the entry that repeats that
- * SYN_ACK is not given up for another. */
+ * SYN_ACK is not given up for another.
+ *
+ * Whoever sees a SYN can have a copy of it arrive first, from an address of his choice, and a NAT
+ * can forget its client between two repeats. So the SYN_ACK may have gone where the client is not.
+ * A copy from elsewhere is asked by RETRY to prove its address, and once it has, entry and
+ * connection move there together: never only one of them, for the address that the connection sends
+ * to must be the first one or a proven one, and never without a proof, for else the copies decide.
+ */
 #include "endpoint/endpoint.h"
 
 #include <string.h>
@@ -32,6 +39,9 @@ static enum skua_early_fate judge(void *user, const struct skua_key *client,
     enum skua_early_fate fate =
         skua_early_strike(s->ep->early, client, data, s->digest, wanted, s->now);
     s->taken = fate == SKUA_EARLY_TAKEN;
+    if (fate == SKUA_EARLY_REPLAYED) {
+        s->original = skua_early_answer(s->ep->early, data);
+    }
     if (s->taken) {
         memcpy(s->token, data->token, sizeof s->token);
         memcpy(s->frames, data->frames, data->frames_len);
@@ -75,6 +85,12 @@ static enum skua_verdict open_connection(const struct skua_early_syn *s,
     return SKUA_VERDICT_OK;
 }
 
+/* The token that was taken. */
+static struct skua_early_data token_of(const struct skua_early_syn *s)
+{
+    return (struct skua_early_data){.token = s->token, .token_len = sizeof s->token};
+}
+
 enum skua_verdict skua_early_syn_end(struct skua_early_syn *s,
                                      const struct skua_responder_config *config,
                                      const struct skua_responder *responder,
@@ -99,15 +115,53 @@ enum skua_verdict skua_early_syn_end(struct skua_early_syn *s,
     };
     verdict = open_connection(s, &args);
     skua_handshake_result_wipe(&result);
+    if (verdict == SKUA_VERDICT_OK) {
+        const struct skua_early_data data = token_of(s);
+        skua_early_answered(s->ep->early, &data, id);
+    }
     return verdict;
 }
 
 void skua_early_syn_undo(struct skua_early_syn *s)
 {
     if (s->taken) {
-        const struct skua_early_data data = {.token = s->token, .token_len = sizeof s->token};
+        const struct skua_early_data data = token_of(s);
         skua_early_undo(s->ep->early, &data);
     }
+}
+
+struct skua_half_open *skua_early_syn_original(const struct skua_early_syn *s)
+{
+    struct skua_syn_queue *q = &s->ep->syns;
+    struct skua_half_open *entry = skua_syn_queue_find(q, s->original.bytes, s->original.len);
+    if (entry == NULL || !(entry->early || entry->over)) {
+        return NULL;
+    }
+    uint8_t fingerprint[SKUA_TAG_LEN]; /* an id may be given again */
+    skua_syn_fingerprint(fingerprint, q->key, &entry->path, s->digest);
+    const struct skua_connection *c = skua_demux_owner(s->ep, &s->original);
+    const bool answered = c != NULL && c->half_open && c->confirmed; /* to be settled at once */
+    return skua_tag_equal(fingerprint, entry->fingerprint) && !answered ? entry : NULL;
+}
+
+enum skua_verdict skua_early_syn_move(const struct skua_early_syn *s, struct skua_half_open *entry,
+                                      const uint8_t fingerprint[SKUA_TAG_LEN])
+{
+    struct skua_endpoint *ep = s->ep;
+    const struct skua_path *path = s->arrival->path;
+    struct skua_connection *c = skua_demux_owner(ep, &s->original);
+    if (c != NULL && c->half_open) { /* else it is over, and only the entry is left */
+        if (ep->allow != NULL && !ep->allow(ep->allow_user, &c->peer_key, path)) {
+            return SKUA_VERDICT_SYN_REPLAYED;
+        }
+        if (!skua_connection_shown_at(c, path, s->now)) {
+            return SKUA_VERDICT_NO_MEMORY;
+        }
+        ep->compared = NULL; /* its path is another one now */
+    }
+    return skua_syn_queue_move(&ep->syns, entry, path, fingerprint, s->now) == SKUA_OK
+               ? SKUA_VERDICT_SYN_REPEAT
+               : SKUA_VERDICT_NO_MEMORY;
 }
 
 void skua_early_syn_wipe(struct skua_early_syn *s)

@@ -125,8 +125,10 @@ struct skua_early_syn {
     const uint8_t *digest;                      /* of the SYN */
     const struct skua_transport_params *params; /* that are announced; set before it is answered */
     skua_time now;
-    bool offered; /* it brought some */
-    bool taken;   /* and they were taken: the next three are set */
+    bool offered;            /* it brought some */
+    struct skua_id original; /* of a copy (SYN_REPLAYED): own id of the entry of the SYN that was
+                                taken */
+    bool taken;              /* they were taken: the next three are set */
     size_t frames_len;
     uint8_t token[SKUA_EARLY_TOKEN_LEN];
     uint8_t frames[SKUA_LIMIT_SYN_MAX];
@@ -145,6 +147,14 @@ enum skua_verdict skua_early_syn_end(struct skua_early_syn *s,
 /* It will not be answered after all. */
 void skua_early_syn_undo(struct skua_early_syn *s);
 void skua_early_syn_wipe(struct skua_early_syn *s);
+/* It is a copy (SYN_REPLAYED): the half-open entry that the SYN before it has got, where that still
+ * waits for its client; else NULL. */
+struct skua_half_open *skua_early_syn_original(const struct skua_early_syn *s);
+/* ... and its sender has proved the address that it comes from: what the entry has to say, and the
+ * connection, go there from now on. SYN_REPEAT, NO_MEMORY; SYN_REPLAYED where the application does
+ * not want this client from there. */
+enum skua_verdict skua_early_syn_move(const struct skua_early_syn *s, struct skua_half_open *entry,
+                                      const uint8_t fingerprint[SKUA_TAG_LEN]);
 /* The client of `c` has answered: its entry is not needed any more. Or `c` is over: the entry
  * answers repeats of the SYN, so that the client can ask what became of it. */
 void skua_early_settle(struct skua_endpoint *ep, struct skua_connection *c, skua_time now);

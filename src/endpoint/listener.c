@@ -132,6 +132,21 @@ static enum skua_verdict admit(struct skua_endpoint *ep, struct attempt *t, skua
                : SKUA_VERDICT_SYN_PREFIX;
 }
 
+/* A copy of a SYN whose early data were taken, from elsewhere. Its sender must not hear "rejected":
+ * he would send the data again. Where he may be the client, he gets the first answer. */
+static enum skua_verdict answer_copy(struct skua_endpoint *ep, const struct attempt *t,
+                                     const struct skua_early_syn *early, skua_time now)
+{
+    struct skua_half_open *entry = skua_early_syn_original(early);
+    if (entry == NULL) {
+        return SKUA_VERDICT_SYN_REPLAYED;
+    }
+    if (!is_proven(ep, t->arrival, &t->syn)) {
+        return retry(ep, t->arrival, &t->syn, now);
+    }
+    return skua_early_syn_move(early, entry, t->entry->fingerprint);
+}
+
 /* Answers it: a half-open entry, and for early data a connection. */
 static enum skua_verdict answer(struct skua_endpoint *ep, struct attempt *t, skua_time now)
 {
@@ -149,6 +164,9 @@ static enum skua_verdict answer(struct skua_endpoint *ep, struct attempt *t, sku
     struct skua_responder *responder = &t->entry->responder;
     enum skua_verdict verdict =
         skua_responder_on_syn(responder, &config, t->arrival->head, &t->syn, &id, &w);
+    if (verdict == SKUA_VERDICT_SYN_REPLAYED) {
+        return answer_copy(ep, t, &early, now);
+    }
     if (verdict != SKUA_VERDICT_OK) {
         return verdict;
     }

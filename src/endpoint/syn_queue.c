@@ -169,6 +169,15 @@ static skua_time entry_end(const struct skua_syn_queue *q, const struct skua_hal
     return skua_time_add(entry->first_sent, skua_time_backoff(q->retries));
 }
 
+/* The SYN has come again: so must its answer. */
+static void make_due(struct skua_syn_queue *q, struct skua_half_open *entry, skua_time now)
+{
+    if (entry->first_sent != SKUA_NEVER && entry_end(q, entry) > now) {
+        skua_list_remove(&entry->link);
+        skua_list_push_back(&q->due, &entry->link);
+    }
+}
+
 bool skua_syn_queue_repeat(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
                            skua_time now)
 {
@@ -176,11 +185,22 @@ bool skua_syn_queue_repeat(struct skua_syn_queue *q, const uint8_t fingerprint[S
     if (entry == NULL) {
         return skua_idmap_get(&q->spent, fingerprint, SKUA_TAG_LEN) != NULL;
     }
-    if (entry->first_sent != SKUA_NEVER && entry_end(q, entry) > now) {
-        skua_list_remove(&entry->link);
-        skua_list_push_back(&q->due, &entry->link);
-    }
+    make_due(q, entry, now);
     return true;
+}
+
+enum skua_err skua_syn_queue_move(struct skua_syn_queue *q, struct skua_half_open *entry,
+                                  const struct skua_path *path,
+                                  const uint8_t fingerprint[SKUA_TAG_LEN], skua_time now)
+{
+    if (skua_idmap_put(&q->by_fingerprint, fingerprint, SKUA_TAG_LEN, entry) != SKUA_OK) {
+        return SKUA_ENOMEM;
+    }
+    (void)skua_idmap_remove(&q->by_fingerprint, entry->fingerprint, SKUA_TAG_LEN);
+    memcpy(entry->fingerprint, fingerprint, SKUA_TAG_LEN);
+    entry->path = *path;
+    make_due(q, entry, now);
+    return SKUA_OK;
 }
 
 struct skua_half_open *skua_syn_queue_find(const struct skua_syn_queue *q, const uint8_t *id,

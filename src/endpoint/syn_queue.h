@@ -72,6 +72,11 @@ enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_hal
  * due again. */
 bool skua_syn_queue_repeat(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],
                            skua_time now);
+/* The SYN has come along `path`, which its sender has proved, and has this fingerprint there: the
+ * entry is its from now on, and the SYN_ACK due again. SKUA_ENOMEM: nothing has changed. */
+enum skua_err skua_syn_queue_move(struct skua_syn_queue *q, struct skua_half_open *entry,
+                                  const struct skua_path *path,
+                                  const uint8_t fingerprint[SKUA_TAG_LEN], skua_time now);
 /* The client has taken its SYN back: the entry goes (`*own` is its own id), its fingerprint stays
  * until `until`. False where there is none. */
 bool skua_syn_queue_cancel(struct skua_syn_queue *q, const uint8_t fingerprint[SKUA_TAG_LEN],

@@ -1,0 +1,288 @@
+/* Early data whose SYN_ACK goes where the client is not: a copy of the SYN has come first, or the
+ * client's NAT has forgotten it between two repeats. */
+#include "early_pair.h"
+
+#include "base/time.h"
+
+/* A pair that tells apart where the server's packets go. */
+static struct skua_token begin(struct pair *p, struct early_tap *t,
+                               const struct skua_listen_config *config)
+{
+    const struct skua_token token = early_begin(p, t, config);
+    p->strict = true;
+    return token;
+}
+
+/* The client's SYN from `path`, with a token that proves it. */
+static void inject_proven(struct pair *p, const struct early_tap *t, const struct skua_path *path)
+{
+    struct skua_endpoint *ep = p->host[SERVER].ep;
+    struct skua_head head;
+    struct skua_syn syn;
+    uint8_t proven[SKUA_SYN_CAP], token[SKUA_TOKEN_LEN];
+    assert_int_equal(skua_header_peek(t->syn, t->len, SKUA_OWN_ID_LEN, &head), SKUA_VERDICT_OK);
+    assert_int_equal(skua_syn_read(t->syn, t->len, &head, &syn), SKUA_VERDICT_OK);
+    const struct skua_token_claim claim = {
+        .remote = &path->remote, .header = t->syn, .header_len = head.body};
+    skua_token_write(&ep->admission.tokens, token, &claim, p->now);
+    const size_t rest = (size_t)head.body + 2 + syn.token_len;
+    struct skua_writer w = skua_writer_of(proven, sizeof proven);
+    skua_writer_copy(&w, t->syn, head.body);
+    skua_writer_u16(&w, sizeof token);
+    skua_writer_copy(&w, token, sizeof token);
+    skua_writer_copy(&w, t->syn + rest, t->len - rest);
+    assert_false(w.failed);
+    pair_inject_along(p, SERVER, path, proven, skua_writer_len(&w));
+}
+
+/* One more round trip, and all is as if there had been no copy; what the server had answered to the
+ * wrong address as well. */
+static void a_copy_comes_first(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct pair p;
+        struct early_tap t = {.mute = false};
+        struct skua_listen_config listen = early_giving();
+        listen.retry = i == 1 ? SKUA_RETRY_NEVER : SKUA_RETRY_UNDER_PRESSURE;
+        struct skua_token token = begin(&p, &t, &listen);
+        struct host *client = &p.host[CLIENT], *server = &p.host[SERVER];
+        skua_time start = p.now;
+        skua_stream stream = early_call(&p, &token, "hello");
+        pair_run(&p, p.delay / 2);
+        early_inject(&p, &t, 1);
+        assert_int_equal(server->events[SKUA_EVENT_INCOMING], 1);
+        if (i == 2) { /* what it writes at once goes to the copy's address, too */
+            size_t n;
+            assert_int_equal(skua_stream_write(server->ep, server->stream, "world", 5, &n),
+                             SKUA_OK);
+            assert_int_equal(skua_stream_finish(server->ep, server->stream), SKUA_OK);
+        }
+        pair_run(&p, p.delay - p.delay / 2);
+        assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_RETRY), 1);
+        assert_true(p.astray > 0);
+        pair_run(&p, 3 * p.delay);
+        assert_int_equal(client->at[SKUA_EVENT_ESTABLISHED], start + 4 * p.delay);
+        pair_run(&p, 10 * p.delay);
+        /* The application knew the other path. */
+        assert_int_equal(server->events[SKUA_EVENT_PATH], 1);
+        const struct skua_path before = early_elsewhere(1);
+        assert_memory_equal(&server->seen[SKUA_EVENT_PATH].path, &before, sizeof before);
+        struct skua_path path;
+        assert_int_equal(skua_conn_path(server->ep, server->conn, &path), SKUA_OK);
+        assert_true(skua_path_equal(&path, &p.way[CLIENT]));
+        if (i == 2) {
+            early_reads(&p, CLIENT, stream, "world");
+        }
+        early_came_through(&p, "hello", true);
+        pair_close(&p);
+    }
+}
+
+/* The NAT in front of the client gives it another port from the first repeat on; or with every one.
+ */
+static void a_new_port_between_repeats(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct pair p;
+        struct early_tap t = {.mute = true};
+        struct skua_token token = begin(&p, &t, NULL);
+        (void)early_call(&p, &token, "hello");
+        pair_run(&p, SKUA_SEC / 2);
+        p.way[CLIENT].remote.port++;
+        pair_run(&p, SKUA_SEC);
+        if (i == 1) {
+            pair_run(&p, SKUA_SEC);
+            p.way[CLIENT].remote.port++;
+        }
+        t.mute = false;
+        pair_run(&p, 2 * SKUA_SEC);
+        early_came_through(&p, "hello", true);
+        pair_close(&p);
+    }
+}
+
+/* A client names a victim's address as its own, and may show later that it is elsewhere. The victim
+ * gets no more than three times what seemed to come from it. */
+static void a_victim_gets_little(void **state)
+{
+    (void)state;
+    for (int moves = 0; moves < 2; moves++) {
+        struct pair p;
+        struct early_tap t = {.mute = false};
+        static uint8_t bytes[100000];
+        size_t n;
+        struct skua_token token = begin(&p, &t, NULL);
+        struct host *client = &p.host[CLIENT], *server = &p.host[SERVER];
+        t.deaf = true;
+        (void)early_call(&p, &token, "hello");
+        pair_run(&p, 1);
+        early_inject(&p, &t, 1);
+        assert_int_equal(server->events[SKUA_EVENT_INCOMING], 1);
+        assert_int_equal(skua_stream_write(server->ep, server->stream, bytes, sizeof bytes, &n),
+                         SKUA_OK);
+        pair_run(&p, SKUA_SEC / 2);
+        assert_true(p.astray > SKUA_LIMIT_UDP_MIN);
+        t.deaf = false;
+        if (moves != 0) {
+            inject_proven(&p, &t, &p.way[CLIENT]);
+            uint64_t said = p.astray;
+            pair_run(&p, 10 * SKUA_SEC);
+            assert_int_equal(p.astray, said);
+            assert_true(client->seen[SKUA_EVENT_ESTABLISHED].early);
+            struct skua_stream_info info;
+            assert_int_equal(skua_stream_info(server->ep, server->stream, &info), SKUA_OK);
+            assert_int_equal(info.acked, n);
+        } else {
+            t.deaf = true;
+            pair_run(&p, 70 * SKUA_SEC);
+            assert_int_equal(server->ep->early_count, 0);
+        }
+        assert_true(p.astray <= 3 * SKUA_LIMIT_UDP_MIN);
+        assert_int_equal(server->events[SKUA_EVENT_INCOMING], 1);
+        pair_close(&p);
+    }
+}
+
+/* Somebody who can receive at his own address has the answer come there, after the client has got
+ * it already. The client goes on, and the connection comes back to it. */
+static void an_onlooker_takes_it_away(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct early_tap t = {.mute = false};
+    struct skua_token token = begin(&p, &t, NULL);
+    struct host *server = &p.host[SERVER];
+    (void)early_call(&p, &token, "hello");
+    pair_run(&p, p.delay);
+    const struct skua_path his = early_elsewhere(1);
+    inject_proven(&p, &t, &his);
+    assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_REPEAT), 1);
+    pair_run(&p, 20 * p.delay);
+    struct skua_path path;
+    assert_int_equal(skua_conn_path(server->ep, server->conn, &path), SKUA_OK);
+    assert_true(skua_path_equal(&path, &p.way[CLIENT]));
+    early_came_through(&p, "hello", true);
+    pair_close(&p);
+}
+
+/* When the client has answered, no copy is, with whatever proof. */
+static void then_it_stays(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct early_tap t = {.mute = false};
+    struct skua_token token = begin(&p, &t, NULL);
+    (void)early_call(&p, &token, "hello");
+    pair_run(&p, 20 * p.delay);
+    uint64_t sent = p.host[SERVER].sent;
+    const struct skua_path his = early_elsewhere(1);
+    inject_proven(&p, &t, &his);
+    early_inject(&p, &t, 2);
+    assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_REPLAYED), 2);
+    pair_run(&p, p.delay);
+    assert_int_equal(p.host[SERVER].sent, sent);
+    early_came_through(&p, "hello", true);
+    pair_close(&p);
+}
+
+/* The application has ended the connection that the copy made: the client hears of that. */
+static void what_is_over_is_told_elsewhere(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct early_tap t = {.mute = false};
+    struct skua_token token = begin(&p, &t, NULL);
+    struct host *client = &p.host[CLIENT], *server = &p.host[SERVER];
+    p.no_accept = true;
+    (void)early_call(&p, &token, "hello");
+    pair_run(&p, p.delay / 2);
+    early_inject(&p, &t, 1);
+    assert_int_equal(skua_conn_refuse(server->ep, server->conn, SKUA_CODE_REFUSED), SKUA_OK);
+    pair_run(&p, SKUA_SEC);
+    assert_int_equal(client->closed.error, SKUA_ECONNREFUSED);
+    assert_int_equal(server->events[SKUA_EVENT_INCOMING], 1);
+    pair_run(&p, 64 * SKUA_SEC);
+    assert_int_equal(skua_syn_queue_count(&server->ep->syns), 0);
+    pair_close(&p);
+}
+
+/* `user`: the only port that may come in; 0 = all may. */
+static bool allow_port(void *user, const struct skua_key *key, const struct skua_path *path)
+{
+    const uint16_t *port = user;
+    (void)key;
+    return *port == 0 || *port == path->remote.port;
+}
+
+/* The application is asked for the other address, too. */
+static void the_application_is_asked_again(void **state)
+{
+    (void)state;
+    for (int allowed = 0; allowed < 2; allowed++) {
+        struct pair p;
+        struct early_tap t = {.mute = false};
+        uint16_t port = 0;
+        struct skua_listen_config listen = early_giving();
+        listen.allow = allow_port;
+        listen.allow_user = &port;
+        struct skua_token token = begin(&p, &t, &listen);
+        port = allowed ? 0 : 1;
+        (void)early_call(&p, &token, "hello");
+        pair_run(&p, p.delay / 2);
+        early_inject(&p, &t, 1);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+        pair_run(&p, 10 * p.delay);
+        if (allowed) {
+            early_came_through(&p, "hello", true);
+        } else {
+            pair_run(&p, 70 * SKUA_SEC);
+            assert_int_equal(p.host[CLIENT].closed.error, SKUA_ETIMEDOUT);
+            assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+        }
+        pair_close(&p);
+    }
+}
+
+/* Any allocation of the server fails while it moves: the client's next repeat finds it as it was.
+ */
+static void without_memory(void **state)
+{
+    (void)state;
+    uint64_t failed = 0;
+    for (int64_t nth = 0; nth < 4; nth++) {
+        struct pair p;
+        struct early_tap t = {.mute = false};
+        struct skua_token token = begin(&p, &t, NULL);
+        struct host *server = &p.host[SERVER];
+        (void)early_call(&p, &token, "hello");
+        pair_run(&p, p.delay / 2);
+        early_inject(&p, &t, 1);
+        pair_run(&p, 5 * p.delay / 2 - 1);
+        server->fail_after = nth;
+        server->fail_once = true;
+        pair_run(&p, 1);
+        server->fail_after = -1;
+        failed += server->failed;
+        pair_run(&p, 4 * SKUA_SEC);
+        early_came_through(&p, "hello", true);
+        pair_close(&p);
+    }
+    assert_true(failed > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_comes_first),
+        cmocka_unit_test(a_new_port_between_repeats),
+        cmocka_unit_test(a_victim_gets_little),
+        cmocka_unit_test(an_onlooker_takes_it_away),
+        cmocka_unit_test(then_it_stays),
+        cmocka_unit_test(what_is_over_is_told_elsewhere),
+        cmocka_unit_test(the_application_is_asked_again),
+        cmocka_unit_test(without_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
