@@ -3,7 +3,6 @@
 #include "cp.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "names.h"
 #include "options.h"
 #include "remote.h"
+#include "start.h"
 
 /* The command line. */
 struct args {
@@ -248,17 +248,11 @@ static void check_sources(struct skua_cp_plan *plan, struct skua_report *report)
 static enum skua_exit plan_keys(struct skua_cp_plan *plan, const struct args *args,
                                 struct skua_report *report)
 {
-    struct skua_user_path key_path;
+    struct skua_user_path made;
     struct skua_why why;
-    bool created = false;
-    bool ok = args->key != NULL || skua_user_path(&key_path, "key", &why);
-    const char *key = args->key != NULL ? args->key : key_path.text;
-    /* A key file that was named must exist: a typing error must not make a new identity. */
-    ok =
-        ok && (args->key != NULL ? skua_secret_key_load(&plan->key, key, NULL, &why)
-                                 : skua_secret_key_load_or_create(&plan->key, key, &created, &why));
-    if (ok && created) {
-        skua_report_note(report, "made a new key in %s", key);
+    bool ok = skua_own_key_load(&plan->key, args->key, &made, &why);
+    if (ok && made.text[0] != '\0') {
+        skua_report_note(report, "made a new key in %s", made.text);
     }
     if (ok && args->known != NULL) {
         ok = strlen(args->known) < sizeof plan->known.text;
@@ -409,12 +403,7 @@ int skua_cmd_cp(int argc, char **argv)
          .arg = "PORT",
          .number = &args.port,
          .help = "the server's port (default 7582)"},
-        {.name = "key",
-         .letter = 'i',
-         .kind = SKUA_OPT_STRING,
-         .arg = "FILE",
-         .string = &args.key,
-         .help = "own secret key (default ~/.config/skua/key, made when missing)"},
+        SKUA_OPTION_KEY(&args.key),
         {.name = "server-key",
          .kind = SKUA_OPT_STRING,
          .arg = "KEY",
@@ -437,10 +426,7 @@ int skua_cmd_cp(int argc, char **argv)
          .kind = SKUA_OPT_FLAG,
          .flag = &args.checksum,
          .help = "check BLAKE2b of each whole file as well (slower)"},
-        {.name = "fsync",
-         .kind = SKUA_OPT_FLAG,
-         .flag = &args.sync,
-         .help = "report a file only when it is on the disk"},
+        SKUA_OPTION_FSYNC(&args.sync),
         {.name = "json",
          .kind = SKUA_OPT_FLAG,
          .flag = &args.json,
@@ -470,11 +456,8 @@ int skua_cmd_cp(int argc, char **argv)
     if (!skua_opts_parse(&opts, argc, argv, &operands, &status)) {
         return status;
     }
-    if (skua_init() != SKUA_OK) {
-        (void)fputs("skua cp: libsodium cannot be used\n", stderr);
+    if (!skua_start_copying(opts.command)) {
         return SKUA_EXIT_LOCAL_IO;
     }
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* the write reports EFBIG instead */
     return copy_operands(&opts, &args, argv + 1, operands);
 }

@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "keys.h"
 #include "options.h"
+#include "start.h"
 
 static void print_public(const struct skua_secret_key *secret)
 {
@@ -104,8 +105,7 @@ int skua_cmd_keygen(int argc, char **argv)
     if (show_only && force) {
         return skua_opts_error(&opts, "--show and --force exclude each other");
     }
-    if (skua_init() != SKUA_OK) {
-        (void)fprintf(stderr, "skua keygen: %s\n", skua_strerror(SKUA_EINTERNAL));
+    if (!skua_start(opts.command)) {
         return SKUA_EXIT_LOCAL_IO;
     }
     return show_only ? show(argv[1]) : create(argv[1], force);

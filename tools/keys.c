@@ -228,6 +228,22 @@ bool skua_secret_key_load_or_create(struct skua_secret_key *out, const char *pat
     return errno == EEXIST && skua_secret_key_load(out, path, &missing, why);
 }
 
+bool skua_own_key_load(struct skua_secret_key *out, const char *named, struct skua_user_path *made,
+                       struct skua_why *why)
+{
+    bool created = false;
+    made->text[0] = '\0';
+    if (named != NULL) {
+        return skua_secret_key_load(out, named, NULL, why);
+    }
+    const bool ok = skua_user_path(made, "key", why) &&
+                    skua_secret_key_load_or_create(out, made->text, &created, why);
+    if (!created) {
+        made->text[0] = '\0';
+    }
+    return ok;
+}
+
 static bool append_key(struct skua_key_list *list, const struct skua_key *key)
 {
     if (list->count == list->room) {

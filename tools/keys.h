@@ -53,6 +53,12 @@ bool skua_secret_key_create(struct skua_secret_key *out, const char *path, struc
 bool skua_secret_key_load_or_create(struct skua_secret_key *out, const char *path, bool *created,
                                     struct skua_why *why);
 
+/* The own key of a command: from the file `named`, which must exist (a typing error must not make a
+ * new identity); where that is NULL, from the user's, which is made when it is missing. `*made` is
+ * the path of a file that was made, else empty. */
+bool skua_own_key_load(struct skua_secret_key *out, const char *named, struct skua_user_path *made,
+                       struct skua_why *why);
+
 /* Public keys that may connect. */
 struct skua_key_list {
     struct skua_key *keys; /* from malloc, or NULL */

@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "options.h"
 #include "perf_report.h"
+#include "start.h"
 
 /* The command line. */
 struct skua_perf_args {
@@ -223,9 +224,7 @@ static int run(const struct skua_opts *opts, const struct skua_perf_args *args, 
         return skua_opts_error(opts, "%s", error);
     }
     enum skua_exit code = SKUA_EXIT_LOCAL_IO;
-    if (skua_init() != SKUA_OK) {
-        (void)fprintf(stderr, "skua perf: %s\n", skua_strerror(SKUA_EINTERNAL));
-    } else if (load_keys(&plan, args)) {
+    if (skua_start(opts->command) && load_keys(&plan, args)) {
         code = args->server ? skua_perf_server(&plan) : skua_perf_client(&plan);
     }
     skua_key_list_deinit(&plan.allowed);

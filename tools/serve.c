@@ -3,7 +3,6 @@
 #include "serve.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "commands.h"
 #include "file_proto.h"
 #include "options.h"
+#include "start.h"
 #include "stop_signals.h"
 
 /* Memory in buffers of all clients together, as far as each gets a minimum: 256 MiB. */
@@ -104,18 +104,11 @@ static void raise_descriptors(void)
 
 static enum skua_exit load_key(struct skua_secret_key *key, const struct args *args)
 {
-    struct skua_user_path path;
+    struct skua_user_path made;
     struct skua_why why;
-    bool created = false;
-    bool ok = true;
-    if (args->key != NULL) {
-        ok = skua_secret_key_load(key, args->key, NULL, &why);
-    } else {
-        ok = skua_user_path(&path, "key", &why) &&
-             skua_secret_key_load_or_create(key, path.text, &created, &why);
-    }
-    if (ok && created) {
-        (void)fprintf(stderr, "skua serve: made a new key in %s\n", path.text);
+    const bool ok = skua_own_key_load(key, args->key, &made, &why);
+    if (ok && made.text[0] != '\0') {
+        (void)fprintf(stderr, "skua serve: made a new key in %s\n", made.text);
     }
     return ok ? SKUA_EXIT_OK : complain(SKUA_EXIT_LOCAL_IO, "%s", why.text);
 }
@@ -273,12 +266,7 @@ int skua_cmd_serve(int argc, char **argv)
          .arg = "ADDR:PORT",
          .string = &args.listen,
          .help = "where to listen (default *:7582, both families); port 0 = any"},
-        {.name = "key",
-         .letter = 'i',
-         .kind = SKUA_OPT_STRING,
-         .arg = "FILE",
-         .string = &args.key,
-         .help = "own secret key (default ~/.config/skua/key, made when missing)"},
+        SKUA_OPTION_KEY(&args.key),
         {.name = "allow",
          .kind = SKUA_OPT_STRING,
          .arg = "FILE",
@@ -301,10 +289,7 @@ int skua_cmd_serve(int argc, char **argv)
          .arg = "N",
          .number = &args.max_clients,
          .help = "connections at a time (default 64); more are refused"},
-        {.name = "fsync",
-         .kind = SKUA_OPT_FLAG,
-         .flag = &args.sync,
-         .help = "report a file only when it is on the disk"},
+        SKUA_OPTION_FSYNC(&args.sync),
         {.name = "quiet",
          .letter = 'q',
          .kind = SKUA_OPT_FLAG,
@@ -333,10 +318,8 @@ int skua_cmd_serve(int argc, char **argv)
     if (args.max_clients == 0) {
         return skua_opts_error(&opts, "--max-clients must be at least 1");
     }
-    if (skua_init() != SKUA_OK) {
-        return (int)complain(SKUA_EXIT_LOCAL_IO, "libsodium cannot be used");
+    if (!skua_start_copying(opts.command)) {
+        return SKUA_EXIT_LOCAL_IO;
     }
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* the write reports EFBIG instead */
     return (int)serve_folder(&args, operands > 0 ? argv[1] : ".");
 }

@@ -203,6 +203,31 @@ static void test_user_path(void **state)
     assert_false(skua_user_path(&path, "key", &why));
 }
 
+/* The user's key is made where it is missing, one that was named is not. */
+static void test_own_key(void **state)
+{
+    (void)state;
+    struct tree tree;
+    struct skua_secret_key key;
+    struct skua_secret_key again;
+    struct skua_user_path made;
+    struct skua_why why;
+    tree_init(&tree);
+    assert_int_equal(setenv("XDG_CONFIG_HOME", tree_at(&tree, "conf"), 1), 0);
+    assert_false(skua_own_key_load(&key, tree_at(&tree, "named"), &made, &why));
+    assert_string_equal(made.text, "");
+    assert_int_equal(access(tree_at(&tree, "named"), F_OK), -1);
+    assert_true(skua_own_key_load(&key, NULL, &made, &why));
+    assert_string_equal(made.text, tree_at(&tree, "conf/skua/key"));
+    assert_true(skua_own_key_load(&again, NULL, &made, &why));
+    assert_string_equal(made.text, "");
+    assert_memory_equal(&key, &again, sizeof key);
+    assert_true(skua_own_key_load(&again, tree_at(&tree, "conf/skua/key"), &made, &why));
+    assert_memory_equal(&key, &again, sizeof key);
+    assert_int_equal(unsetenv("XDG_CONFIG_HOME"), 0);
+    tree_deinit(&tree);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_known_hosts),
         cmocka_unit_test(test_user_path),
+        cmocka_unit_test(test_own_key),
     };
     return skua_init() == SKUA_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
