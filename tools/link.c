@@ -120,6 +120,10 @@ static int run(const struct skua_opts *opts, const struct arguments *arguments)
     if (error != NULL) {
         return skua_opts_error(opts, "--listen %s: %s", arguments->listen, error);
     }
+    error = skua_link_check(arguments->to, false);
+    if (error != NULL) {
+        return skua_opts_error(opts, "--to %s: %s", arguments->to, error);
+    }
     error = skua_link_resolve(&setup.server, arguments->to, false);
     if (error != NULL) {
         (void)fprintf(stderr, "skua link: --to %s: %s\n", arguments->to, error);

@@ -21,13 +21,15 @@
 /* Enough for 64 ms at 1 Gbit/s with the kernel's accounting overhead. */
 enum { SOCKET_BUFFER = 16 << 20 };
 
-const char *skua_link_resolve(struct skua_link_addr *out, const char *text, bool passive)
+enum { HOST_ROOM = 256 }; /* of a name, with its end */
+
+/* Takes HOST:PORT apart. NULL, or what is wrong with it. */
+static const char *split(char host[HOST_ROOM], const char **port, const char *text, bool passive)
 {
     const char *colon = strrchr(text, ':');
     if (colon == NULL || colon[1] == '\0') {
         return "the port is missing";
     }
-    char host[256];
     size_t len = (size_t)(colon - text);
     const char *start = text;
     if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
@@ -36,22 +38,41 @@ const char *skua_link_resolve(struct skua_link_addr *out, const char *text, bool
     } else if (memchr(text, ':', len) != NULL) {
         return "an IPv6 address needs brackets, as in [::1]:7582";
     }
-    if (len >= sizeof host) {
+    if (len >= HOST_ROOM) {
         return "the name is too long";
     }
     memcpy(host, start, len);
     host[len] = '\0';
     char *end = NULL;
-    const unsigned long port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || port > 65535 || (port == 0 && !passive) || colon[1] == '-') {
+    const unsigned long number = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || number > 65535 || (number == 0 && !passive) || colon[1] == '-') {
         return "the port is not a number from 1 to 65535";
+    }
+    *port = colon + 1;
+    return NULL;
+}
+
+const char *skua_link_check(const char *text, bool passive)
+{
+    char host[HOST_ROOM];
+    const char *port = NULL;
+    return split(host, &port, text, passive);
+}
+
+const char *skua_link_resolve(struct skua_link_addr *out, const char *text, bool passive)
+{
+    char host[HOST_ROOM];
+    const char *port = NULL;
+    const char *wrong = split(host, &port, text, passive);
+    if (wrong != NULL) {
+        return wrong;
     }
     const struct addrinfo hints = {
         .ai_socktype = SOCK_DGRAM,
         .ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0),
     };
     struct addrinfo *found = NULL;
-    const int error = getaddrinfo(len > 0 ? host : NULL, colon + 1, &hints, &found);
+    const int error = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
     if (error != 0) {
         return gai_strerror(error);
     }

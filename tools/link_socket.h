@@ -48,8 +48,10 @@ struct skua_link_tx {
     const struct skua_link_addr *to;      /* receiver; NULL for connected sockets */
 };
 
-/* Resolves "HOST:PORT", "[IPV6]:PORT" or ":PORT" (any address). Returns NULL, or why not (static
- * text). `passive`: an address to listen on, port 0 allowed. */
+/* Both take "HOST:PORT", "[IPV6]:PORT" or ":PORT" (any address) and return NULL, or what is wrong
+ * (static text); the first looks at the form only, the second resolves. `passive`: an address to
+ * listen on, port 0 allowed. */
+const char *skua_link_check(const char *text, bool passive);
 const char *skua_link_resolve(struct skua_link_addr *out, const char *text, bool passive);
 /* Text form, "127.0.0.1:7582" or "[::1]:7582". */
 void skua_link_addr_text(char *out, size_t size, const struct skua_link_addr *addr);
