@@ -23,7 +23,7 @@ struct args {
     const char *key;        /* --key */
     const char *server_key; /* --server-key */
     const char *known;      /* --known-hosts */
-    uint64_t port;          /* --port, 0 = not given */
+    uint64_t port;          /* --port */
     bool recursive, links, checksum, sync, accept_new, json, quiet, verbose;
 };
 
@@ -155,10 +155,7 @@ static bool check_names(const struct skua_cp_plan *plan, const struct skua_opts 
 
 static uint16_t port_of(const struct skua_operand *operand, const struct args *args)
 {
-    if (operand->port != 0) {
-        return operand->port;
-    }
-    return args->port != 0 ? (uint16_t)args->port : (uint16_t)SKUA_DEFAULT_PORT;
+    return operand->port != 0 ? operand->port : (uint16_t)args->port;
 }
 
 /* Sorts the operands into the plan. False after a usage error. */
@@ -358,7 +355,7 @@ static int copy_operands(const struct skua_opts *opts, const struct args *args, 
     if (count > SKUA_FILE_ROOTS_MAX) {
         return skua_opts_error(opts, "at most %d sources at a time", SKUA_FILE_ROOTS_MAX - 1);
     }
-    if (args->port > UINT16_MAX) {
+    if (args->port == 0 || args->port > UINT16_MAX) {
         return skua_opts_error(opts, "--port: no such port");
     }
     plan.pin_given = args->server_key != NULL;
@@ -390,7 +387,7 @@ static int copy_operands(const struct skua_opts *opts, const struct args *args, 
 
 int skua_cmd_cp(int argc, char **argv)
 {
-    struct args args = {0};
+    struct args args = {.port = SKUA_DEFAULT_PORT};
     const struct skua_opt table[] = {
         {.name = "recursive",
          .letter = 'r',

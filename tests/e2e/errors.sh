@@ -15,6 +15,9 @@ expect 2 run "$skua" cp user@host:x y
 says 'no user names'
 one_line
 expect 2 run "$skua" cp -P 99999 file 127.0.0.1:
+expect 2 run "$skua" cp -P 0 file 127.0.0.1:
+says 'no such port'
+one_line
 expect 2 run "$skua" cp --server-key nonsense file 127.0.0.1:
 expect 2 run "$skua" cp skua://host:0/x y
 mkdir -p p q && echo 1 >p/same && echo 2 >q/same
