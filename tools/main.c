@@ -77,12 +77,8 @@ static int help_on(int argc, char **argv)
     return command->run(2, arguments);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    if (argc < 2) {
-        print_help(stderr);
-        return SKUA_EXIT_USAGE;
-    }
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0) {
         return print_version();
@@ -96,4 +92,19 @@ int main(int argc, char **argv)
     }
     const struct command *command = find_command(name);
     return command != NULL ? command->run(argc - 1, argv + 1) : unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return SKUA_EXIT_USAGE;
+    }
+    const int code = run(argc, argv);
+    /* Keys, JSON lines, help: a script must not take what is missing for all there is. */
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        (void)fputs("skua: cannot write to stdout\n", stderr);
+        return code == SKUA_EXIT_OK ? SKUA_EXIT_LOCAL_IO : code;
+    }
+    return code;
 }

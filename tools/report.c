@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,12 @@
 
 #include "names.h"
 
-enum { NAME_ROOM = 1024 };
+enum {
+    NAME_ROOM = 1024, /* of a name on the terminal; what is longer is cut */
+    /* Of an operand (HOST:PATH) and a path below it: longer ones no system call takes. */
+    FULL_NAME_ROOM = PATH_MAX + SKUA_FILE_PATH_MAX + 512,
+    JSON_ROOM = 6 * FULL_NAME_ROOM + 8 /* each byte may become \u00NN */
+};
 
 #define TERMINAL_EVERY (SKUA_SEC / 5)
 #define JSON_EVERY     SKUA_SEC
@@ -99,34 +105,39 @@ static const char *kind_name(enum skua_file_record type)
     return type == SKUA_FILE_DIR ? "dir" : type == SKUA_FILE_LINK ? "link" : "file";
 }
 
+/* The name is given whole, however long: a script looks for the file by it. */
+static void show_json_entry(const char *name, const struct skua_outcome *outcome, bool here)
+{
+    char escaped[JSON_ROOM];
+    const bool ok = outcome->status == SKUA_STATUS_OK;
+    const char *status = ok ? "ok" : skua_outcome_is_skip(outcome) ? "skipped" : "failed";
+    (void)printf("{\"type\":\"%s\",\"path\":\"%s\",\"size\":%" PRIu64
+                 ",\"status\":\"%s\",\"side\":\"%s\"%s%s%s}\n",
+                 kind_name(outcome->type),
+                 skua_name_json(escaped, sizeof escaped, name, strlen(name)), outcome->size, status,
+                 here ? "local" : "remote", ok ? "" : ",\"reason\":\"",
+                 ok ? "" : skua_file_status_text(outcome->status), ok ? "" : "\"");
+}
+
 void skua_report_entry(struct skua_report *report, const char *root, const char *path,
                        const struct skua_outcome *outcome, bool here)
 {
-    char name[2 * SKUA_FILE_PATH_MAX + 16];
+    char name[FULL_NAME_ROOM];
     char shown[NAME_ROOM];
     const bool ok = outcome->status == SKUA_STATUS_OK;
-    const bool skip = skua_outcome_is_skip(outcome);
     count(report, outcome, here);
     const size_t root_len = strlen(root);
     const bool slash = path[0] != '\0' && root_len > 0 && root[root_len - 1] != '/';
     (void)snprintf(name, sizeof name, "%s%s%s", root, slash ? "/" : "", path);
     if (report->json) {
-        (void)printf("{\"type\":\"%s\",\"path\":\"%s\",\"size\":%" PRIu64
-                     ",\"status\":\"%s\",\"side\":\"%s\"%s%s%s}\n",
-                     kind_name(outcome->type),
-                     skua_name_json(shown, sizeof shown, name, strlen(name)), outcome->size,
-                     ok     ? "ok"
-                     : skip ? "skipped"
-                            : "failed",
-                     here ? "local" : "remote", ok ? "" : ",\"reason\":\"",
-                     ok ? "" : skua_file_status_text(outcome->status), ok ? "" : "\"");
+        show_json_entry(name, outcome, here);
     }
     if (!ok || (report->verbose && !report->quiet)) {
+        const bool there = !here && !ok && !skua_outcome_is_skip(outcome);
         clear_line(report);
         (void)fprintf(stderr, "skua cp: %s: %s%s\n",
                       skua_name_print(shown, sizeof shown, name, strlen(name)),
-                      skua_file_status_text(outcome->status),
-                      here || ok || skip ? "" : " (on the other side)");
+                      skua_file_status_text(outcome->status), there ? " (on the other side)" : "");
     }
 }
 

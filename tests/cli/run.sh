@@ -79,12 +79,26 @@ expect 2 "$skua" keygen
 says err 'operand is missing'
 [ ! -s "$dir/out" ] || fail "keygen without a file says on stdout what is no key"
 
+# What a script reads must reach it.
+for arguments in '--version' '--help' 'cp --help'; do
+  code=0
+  # shellcheck disable=SC2086
+  "$skua" $arguments >/dev/full 2>"$dir/err" || code=$?
+  [ $code -eq 6 ] || fail "$arguments with nowhere to write ended with $code"
+  one_line
+done
+
 # The link: what cannot work, and that it says so.
 expect 2 "$skua" link
 expect 2 "$skua" link --listen 127.0.0.1 --to 127.0.0.1:9
 says err 'port'
 expect 2 "$skua" link --loss 101% --listen 127.0.0.1:0 --to 127.0.0.1:9
 says err '--loss'
+expect 2 "$skua" link --listen 127.0.0.1:0 --to 127.0.0.1
+says err '--to 127.0.0.1: the port is missing'
+one_line
+expect 2 "$skua" link --listen 127.0.0.1:0 --to 127.0.0.1:0
+expect 2 "$skua" link --listen 127.0.0.1:0 --to ::1:9
 expect 3 "$skua" link --listen 127.0.0.1:0 --to nosuchname.invalid:9
 expect 10 "$skua" link --listen 192.0.2.1:0 --to 127.0.0.1:9
 one_line

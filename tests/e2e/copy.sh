@@ -121,6 +121,19 @@ expect 0 copy --json -q tree/zero 127.0.0.1:
 grep -q '^{"type":"file","path":"tree/zero","size":0,"status":"ok","side":"remote"}$' out || fail "JSON: $(cat out)"
 grep -q '^{"type":"summary","files":1,"bytes":0,.*"exit":0}$' out || fail "JSON summary: $(cat out)"
 
+# Each name whole, as long as names can be, and a script that cannot be told is an error.
+part=$(printf '%0250d' 0)
+mkdir -p "long/$part/$part/$part/$part/$part"
+long=$(printf 'long/%s/%s/%s/%s/%s/' "$part" "$part" "$part" "$part" "$part")
+echo 1 >"${long}one" && echo 2 >"${long}$(printf '\344two')"
+expect 0 copy -r --json -q long 127.0.0.1:
+grep -q "\"path\":\"${long}one\"" out || fail "a long name is cut: $(cut -c1-200 out)"
+grep -q "\"path\":\"${long}.u00e4two\"" out || fail "a long name is cut: $(cut -c1-200 out)"
+code=0
+"$skua" cp --json -P "$port" --server-key "$key" tree/zero 127.0.0.1: >/dev/full 2>err || code=$?
+[ $code -eq 6 ] || fail "JSON that cannot be written: ended with $code"
+says 'cannot write to stdout'
+
 # Five clients at once.
 pids=
 for i in 1 2 3 4 5; do
