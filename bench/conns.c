@@ -200,7 +200,8 @@ static void start(void)
     config.handlers.closed = on_server_closed;
     must("server", skua_ev_new(&bench.server, bench.loop, &config));
     must("listen", skua_ev_listen(bench.server, "127.0.0.1:0", &listen));
-    config.handlers = (struct skua_ev_handlers){.readable = on_readable, .closed = on_closed};
+    config.handlers = (struct skua_ev_handlers){
+        .size = sizeof(struct skua_ev_handlers), .readable = on_readable, .closed = on_closed};
     must("client", skua_ev_new(&bench.client, bench.loop, &config));
     must("bind", skua_ev_bind(bench.client, "127.0.0.1:0"));
     must("address", skua_ev_local_addr(bench.server, 0, &bench.path.remote));

@@ -390,6 +390,7 @@ static enum skua_err connect_server(struct run *run)
     config.endpoint.key = &run->plan->key;
     config.user = run;
     config.handlers = (struct skua_ev_handlers){
+        .size = sizeof(struct skua_ev_handlers),
         .established = on_established,
         .stream = on_session_event,
         .readable = on_session_event,

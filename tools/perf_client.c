@@ -164,7 +164,8 @@ static enum skua_err start(struct skua_perf_client *client)
     struct skua_ev_config config = SKUA_EV_CONFIG_INIT;
     struct skua_conn_config conn = SKUA_CONN_CONFIG_INIT;
     config.user = client;
-    config.handlers = (struct skua_ev_handlers){.established = on_established,
+    config.handlers = (struct skua_ev_handlers){.size = sizeof(struct skua_ev_handlers),
+                                                .established = on_established,
                                                 .stream = on_stream,
                                                 .readable = on_readable,
                                                 .writable = on_writable,

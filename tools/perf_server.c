@@ -84,7 +84,8 @@ static enum skua_err start(struct skua_perf_server *server)
     listen.conn.controller = server->plan->controller;
     config.endpoint.max_conns = CONNS_MAX;
     config.user = server;
-    config.handlers = (struct skua_ev_handlers){.incoming = on_incoming,
+    config.handlers = (struct skua_ev_handlers){.size = sizeof(struct skua_ev_handlers),
+                                                .incoming = on_incoming,
                                                 .stream = on_stream,
                                                 .readable = on_readable,
                                                 .writable = on_writable,

@@ -147,6 +147,7 @@ static enum skua_exit start(struct serve *serve, const struct skua_secret_key *k
     config.endpoint.key = key;
     config.user = serve;
     config.handlers = (struct skua_ev_handlers){
+        .size = sizeof(struct skua_ev_handlers),
         .incoming = on_incoming,
         .stream = on_event,
         .readable = on_event,

@@ -20,7 +20,8 @@
  *     through pointers. Where a function names no error of its own, SKUA_ECLOSED is the only one.
  *   - Pointers handed in are borrowed for the length of the call unless the text says otherwise.
  *   - Config structs start with `size`, which the initialiser macro sets: so later versions can add
- *     members at the end.
+ *     members at the end. One inside another has its own, which says where its end is and the rest
+ *     of the outer one begins. A size that the library does not know is SKUA_EINVAL.
  *
  * What the names mean is in docs/protocol.md; state names and rules are TCP's (RFC 9293). */
 #ifndef SKUA_SKUA_H
@@ -529,6 +530,9 @@ SKUA_API const char *skua_state_name(enum skua_state state);
  * out of range, a server key that is none), SKUA_ENOMEM, SKUA_ELIMIT (max_conns). */
 SKUA_API enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path *path,
                                          const struct skua_conn_config *config, skua_conn *out);
+/* Would skua_conn_connect take this `config`? SKUA_EINVAL where it is out of range. For whoever
+ * keeps one to use it later. A server key that is none shows only in skua_conn_connect. */
+SKUA_API enum skua_err skua_conn_config_check(const struct skua_conn_config *config);
 /* Takes a connection that an INCOMING event announced; `user` replaces the listener's user pointer.
  * SKUA_ESTATE where that was done before. */
 SKUA_API enum skua_err skua_conn_accept(struct skua_endpoint *ep, skua_conn conn, void *user);

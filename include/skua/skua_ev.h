@@ -54,6 +54,7 @@ typedef void skua_ev_handler(struct skua_ev *ev, const struct skua_event *event)
  * `event->stream_user` tell whose it is. A handler that is NULL means that the event is ignored,
  * but for `incoming`. */
 struct skua_ev_handlers {
+    size_t size;                  /* sizeof(struct skua_ev_handlers) */
     skua_ev_handler *incoming;    /* a peer waits: call skua_conn_accept or skua_conn_refuse, now or
                                      later. NULL = each is accepted with the listener's user pointer;
                                      a program that admits only known keys must set it */
@@ -81,12 +82,18 @@ struct skua_ev_handlers {
     skua_ev_handler *token; /* the server gave a token for early data: skua_conn_token has it */
 };
 
+#define SKUA_EV_HANDLERS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(struct skua_ev_handlers), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,     \
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL                                         \
+    }
+
 /* A driver's settings. */
 struct skua_ev_config {
     size_t size;                      /* sizeof(struct skua_ev_config) */
     struct skua_config endpoint;      /* the endpoint's; `rng` NULL = skua_ev_rng(), `key` NULL = a
                                          fresh one that nobody knows yet */
-    struct skua_ev_handlers handlers; /* copied */
+    struct skua_ev_handlers handlers; /* copied; a whole table may be assigned, with its `size` */
     void *user;                       /* for skua_ev_user */
     uint32_t socket_buffer; /* bytes asked for in SO_RCVBUF and SO_SNDBUF of each socket, beyond
                                rmem_max where allowed; 0 = 4 MiB */
@@ -95,10 +102,8 @@ struct skua_ev_config {
 };
 #define SKUA_EV_CONFIG_INIT                                                                        \
     {                                                                                              \
-        sizeof(struct skua_ev_config), SKUA_CONFIG_INIT,                                           \
-            {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,                                 \
-             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL},                                      \
-            NULL, 0, false, false                                                                  \
+        sizeof(struct skua_ev_config), SKUA_CONFIG_INIT, SKUA_EV_HANDLERS_INIT, NULL, 0, false,    \
+            false                                                                                  \
     }
 
 /* The system's randomness, by libsodium; static. Fit for skua_key_generate, after skua_init. */
@@ -174,8 +179,8 @@ SKUA_API enum skua_err skua_ev_addr_parse(struct skua_addr *out, const char *tex
  * `config` may be NULL (defaults) and is copied with all it points to; secrets in the copy are
  * wiped when the attempt is over. `attempt` may be NULL; it receives a number for
  * skua_ev_connect_cancel. Early data need skua_conn_connect (below), since nothing can be written
- * here before the SYN leaves: `token` must be NULL. SKUA_EINVAL (no host, port 0, config out of range),
- * SKUA_ENOMEM. */
+ * here before the SYN leaves: `token` must be NULL. SKUA_EINVAL (no host, port 0, a config
+ * that skua_conn_config_check refuses), SKUA_ENOMEM. */
 SKUA_API enum skua_err skua_ev_connect(struct skua_ev *ev, const char *host, uint16_t port,
                                        const struct skua_conn_config *config, uint64_t *attempt);
 /* Gives an attempt up: no handler is called for it. SKUA_ECLOSED where it is over already. */

@@ -248,6 +248,8 @@ void skua_conn_params(struct skua_transport_params *out, const struct skua_setti
 
 /* --- life --- */
 
+/* May `token` be used with these settings? */
+bool skua_early_fits(const struct skua_settings *s, const struct skua_token *token);
 /* A client in SYN_SENT, one more holder of `settings`; the SYN leaves with the next send. `token`
  * (NULL = none) is for early data. SKUA_ENOMEM, SKUA_EINVAL. */
 enum skua_err skua_connection_connect(struct skua_connection **out, struct skua_env *env,

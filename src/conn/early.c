@@ -21,10 +21,15 @@ enum { EARLY_RETRIES_MAX = 5 };
 
 /* --- client */
 
+bool skua_early_fits(const struct skua_settings *s, const struct skua_token *token)
+{
+    return token->len != 0 && token->len <= SKUA_TOKEN_MAX && s->ik && !s->has_psk &&
+           !s->rendezvous;
+}
+
 enum skua_err skua_early_start(struct skua_connection *c, const struct skua_token *token)
 {
-    const struct skua_settings *s = c->settings;
-    if (token->len == 0 || token->len > SKUA_TOKEN_MAX || !s->ik || s->has_psk || s->rendezvous) {
+    if (!skua_early_fits(c->settings, token)) {
         return SKUA_EINVAL;
     }
     c->dial->early = skua_heap_get(&c->env->heap, sizeof *c->dial->early);

@@ -21,6 +21,18 @@ static enum skua_err make_settings(struct skua_endpoint *ep, const struct skua_c
     return err;
 }
 
+enum skua_err skua_conn_config_check(const struct skua_conn_config *config)
+{
+    struct skua_settings settings;
+    enum skua_err err = skua_settings_resolve(&settings, config);
+    if (err == SKUA_OK && config != NULL && config->token != NULL &&
+        !skua_early_fits(&settings, config->token)) {
+        err = SKUA_EINVAL;
+    }
+    skua_wipe(&settings, sizeof settings);
+    return err;
+}
+
 enum skua_err skua_conn_connect(struct skua_endpoint *ep, const struct skua_path *path,
                                 const struct skua_conn_config *config, skua_conn *out)
 {

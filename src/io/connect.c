@@ -319,14 +319,10 @@ static bool copy_config(struct skua_attempt *a, const struct skua_conn_config *c
     if (config == NULL) {
         return true;
     }
-    if (config->size == 0 || config->size > sizeof *config) {
+    if (skua_conn_config_check(config) != SKUA_OK || config->token != NULL) {
         return false;
     }
-    memcpy(&a->config, config, config->size);
-    a->config.size = sizeof a->config;
-    if (a->config.token != NULL) {
-        return false;
-    }
+    a->config = *config;
     if (a->config.server_key != NULL) {
         a->server_key = *a->config.server_key;
         a->config.server_key = &a->server_key;
@@ -336,11 +332,7 @@ static bool copy_config(struct skua_attempt *a, const struct skua_conn_config *c
         a->config.psk = a->psk;
     }
     if (a->config.label != NULL) {
-        size_t len = strlen(a->config.label);
-        if (len > SKUA_LABEL_MAX) {
-            return false;
-        }
-        memcpy(a->label, a->config.label, len);
+        memcpy(a->label, a->config.label, strlen(a->config.label));
         a->config.label = a->label;
     }
     return true;

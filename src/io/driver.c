@@ -411,12 +411,12 @@ static enum skua_err build(struct skua_ev *ev, struct skua_config *endpoint)
 enum skua_err skua_ev_new_on(struct skua_ev **out, struct ev_loop *loop,
                              const struct skua_ev_config *config, const struct skua_sys *sys)
 {
-    struct skua_ev_config c = SKUA_EV_CONFIG_INIT;
-    if (out == NULL || loop == NULL || config == NULL || config->size == 0 ||
-        config->size > sizeof c) {
+    if (out == NULL || loop == NULL || config == NULL || config->size != sizeof *config ||
+        config->endpoint.size != sizeof config->endpoint ||
+        config->handlers.size != sizeof config->handlers) {
         return SKUA_EINVAL;
     }
-    memcpy(&c, config, config->size);
+    struct skua_ev_config c = *config;
     struct skua_alloc alloc = {.get = system_get, .put = system_put};
     if (c.endpoint.alloc != NULL) {
         alloc = *c.endpoint.alloc;

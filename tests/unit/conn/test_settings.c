@@ -85,8 +85,11 @@ static void refuses_what_is_out_of_range(void **state)
     static const struct skua_conn_config good = SKUA_CONN_CONFIG_INIT;
     struct skua_settings s;
     struct skua_conn_config config = good;
+    assert_int_equal(skua_conn_config_check(&good), SKUA_OK);
+    assert_int_equal(skua_conn_config_check(NULL), SKUA_OK);
     config.size--;
     assert_int_equal(skua_settings_resolve(&s, &config), SKUA_EINVAL);
+    assert_int_equal(skua_conn_config_check(&config), SKUA_EINVAL);
     config = good;
     config.label = "a label of thirty-two letters...";
     assert_int_equal(skua_settings_resolve(&s, &config), SKUA_EINVAL);

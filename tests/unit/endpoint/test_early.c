@@ -59,6 +59,12 @@ static void a_fresh_token_comes_with_the_end(void **state)
     }
 }
 
+static void refused(struct pair *p, const struct skua_conn_config *config)
+{
+    assert_int_equal(skua_conn_config_check(config), SKUA_EINVAL);
+    assert_int_equal(pair_dial(p, CLIENT, config), SKUA_EINVAL);
+}
+
 static void nonsense_is_refused_at_once(void **state)
 {
     (void)state;
@@ -68,18 +74,19 @@ static void nonsense_is_refused_at_once(void **state)
     pair_open(&p);
     struct skua_conn_config good = early_asking(&p), bad = early_asking(&p);
     good.token = bad.token = &token;
+    assert_int_equal(skua_conn_config_check(&good), SKUA_OK);
     bad.ik = false;
-    assert_int_equal(pair_dial(&p, CLIENT, &bad), SKUA_EINVAL);
+    refused(&p, &bad);
     bad = good;
     bad.psk = psk;
-    assert_int_equal(pair_dial(&p, CLIENT, &bad), SKUA_EINVAL);
+    refused(&p, &bad);
     bad = good;
     bad.rendezvous = true;
-    assert_int_equal(pair_dial(&p, CLIENT, &bad), SKUA_EINVAL);
+    refused(&p, &bad);
     token.len = 0;
-    assert_int_equal(pair_dial(&p, CLIENT, &good), SKUA_EINVAL);
+    refused(&p, &good);
     token.len = SKUA_TOKEN_MAX + 1;
-    assert_int_equal(pair_dial(&p, CLIENT, &good), SKUA_EINVAL);
+    refused(&p, &good);
     struct skua_listen_config listen = early_giving();
     listen.conn.psk = psk;
     assert_int_equal(skua_endpoint_listen(p.host[SERVER].ep, &listen), SKUA_EINVAL);

@@ -165,12 +165,14 @@ static void on_compare(struct skua_ev *ev, const struct skua_event *event)
     }
 }
 
-static const struct skua_ev_handlers echo_handlers = {.incoming = on_incoming,
+static const struct skua_ev_handlers echo_handlers = {.size = sizeof(struct skua_ev_handlers),
+                                                      .incoming = on_incoming,
                                                       .readable = on_echo,
                                                       .writable = on_echo,
                                                       .finished = on_finished_close,
                                                       .closed = on_closed_unlisten};
-static const struct skua_ev_handlers bulk_handlers = {.established = on_established_bulk,
+static const struct skua_ev_handlers bulk_handlers = {.size = sizeof(struct skua_ev_handlers),
+                                                      .established = on_established_bulk,
                                                       .readable = on_compare,
                                                       .writable = on_writable,
                                                       .closed = on_closed};
@@ -405,6 +407,12 @@ static void making_fails(void **state)
     assert_int_equal(skua_ev_new(&ev, loop, &config), SKUA_EINVAL);
     config.size = 0;
     assert_int_equal(skua_ev_new(&ev, loop, &config), SKUA_EINVAL);
+    config.size = sizeof config;
+    config.handlers.size -= sizeof(skua_ev_handler *); /* a program that is one handler older */
+    assert_int_equal(skua_ev_new(&ev, loop, &config), SKUA_EINVAL);
+    config.handlers.size = sizeof config.handlers;
+    config.endpoint.size -= sizeof(void *);
+    assert_int_equal(skua_ev_new(&ev, loop, &config), SKUA_EINVAL);
     assert_int_equal(skua_ev_new(&ev, loop, NULL), SKUA_EINVAL);
     assert_null(ev);
     skua_ev_free(NULL);
@@ -463,7 +471,7 @@ static void every_allocation_fails(void **state)
 static void binding(void **state)
 {
     (void)state;
-    static const struct skua_ev_handlers none = {0};
+    static const struct skua_ev_handlers none = SKUA_EV_HANDLERS_INIT;
     struct skua_ev_stats stats;
     char text[64];
     make(&client, &none, &sys, false);
@@ -588,7 +596,9 @@ static void run_for(double seconds)
 static void idle_means_asleep(void **state)
 {
     (void)state;
-    struct skua_ev_handlers quiet = {.established = on_established, .closed = on_closed};
+    struct skua_ev_handlers quiet = {.size = sizeof(struct skua_ev_handlers),
+                                     .established = on_established,
+                                     .closed = on_closed};
     serve(&echo_handlers, "127.0.0.1:0");
     make(&client, &quiet, &sys, false);
     assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
@@ -697,7 +707,8 @@ static void on_stream_note(struct skua_ev *ev, const struct skua_event *event)
 static void read_later(void **state)
 {
     (void)state;
-    static const struct skua_ev_handlers lazy = {.stream = on_stream_note};
+    static const struct skua_ev_handlers lazy = {.size = sizeof(struct skua_ev_handlers),
+                                                 .stream = on_stream_note};
     uint8_t bytes[10000];
     size_t len;
     serve(&lazy, "127.0.0.1:0");
@@ -778,7 +789,8 @@ static void on_established_close(struct skua_ev *ev, const struct skua_event *ev
     assert_int_equal(skua_conn_close(skua_ev_endpoint(ev), event->conn), SKUA_OK);
 }
 
-static const struct skua_ev_handlers close_handlers = {.established = on_established_close,
+static const struct skua_ev_handlers close_handlers = {.size = sizeof(struct skua_ev_handlers),
+                                                       .established = on_established_close,
                                                        .closed = on_closed};
 
 /* A program that listens on its address in a VPN does not connect from elsewhere. One that listens
@@ -791,7 +803,9 @@ static void connects_from_where_it_listens(void **state)
     struct skua_addr own;
     uint64_t attempt;
     serve(&echo_handlers, "127.0.0.1:0");
-    struct skua_ev_handlers handlers = {.established = on_established, .closed = on_closed};
+    struct skua_ev_handlers handlers = {.size = sizeof(struct skua_ev_handlers),
+                                        .established = on_established,
+                                        .closed = on_closed};
     make(&client, &handlers, &sys, false);
     assert_int_equal(skua_ev_listen(client.ev, "127.0.0.2:0", NULL), SKUA_OK);
     assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
@@ -943,9 +957,13 @@ static void wrong_key(void **state)
 static void refused_by_the_program(void **state)
 {
     (void)state;
-    static const struct skua_ev_handlers refuses = {.incoming = on_refuse};
+    static const struct skua_ev_handlers refuses = {.size = sizeof(struct skua_ev_handlers),
+                                                    .incoming = on_refuse};
     serve(&refuses, "127.0.0.1:0");
-    make(&client, &(struct skua_ev_handlers){.established = on_established, .closed = on_closed},
+    make(&client,
+         &(struct skua_ev_handlers){.size = sizeof(struct skua_ev_handlers),
+                                    .established = on_established,
+                                    .closed = on_closed},
          &sys, false);
     assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", listening.port, NULL, NULL), SKUA_OK);
     ev_run(loop, 0);
@@ -1003,6 +1021,13 @@ static void connect_arguments(void **state)
     config.label = "a label that is longer than thirty-one bytes";
     assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, &config, NULL), SKUA_EINVAL);
     config.label = NULL;
+    config.ik = true; /* without a key */
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, &config, NULL), SKUA_EINVAL);
+    assert_int_equal(skua_ev_connect(client.ev, "localhost", 9, &config, NULL), SKUA_EINVAL);
+    config.ik = false;
+    config.max_streams_bidi = 1u << 30;
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, &config, NULL), SKUA_EINVAL);
+    config.max_streams_bidi = 0;
     config.size = 0;
     assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, &config, NULL), SKUA_EINVAL);
     ev_run(loop, 0);

@@ -171,13 +171,17 @@ static void on_watchdog(struct ev_loop *l, struct ev_timer *watcher, int revents
     fail_msg("the loop does not come to an end");
 }
 
-static const struct skua_ev_handlers server_handlers = {.incoming = on_incoming,
+static const struct skua_ev_handlers server_handlers = {.size = sizeof(struct skua_ev_handlers),
+                                                        .incoming = on_incoming,
                                                         .stream = on_stream,
                                                         .writable = on_writable,
                                                         .path = on_server_path,
                                                         .closed = on_server_closed};
-static const struct skua_ev_handlers client_handlers = {
-    .established = on_established, .readable = on_readable, .path = on_path, .closed = on_closed};
+static const struct skua_ev_handlers client_handlers = {.size = sizeof(struct skua_ev_handlers),
+                                                        .established = on_established,
+                                                        .readable = on_readable,
+                                                        .path = on_path,
+                                                        .closed = on_closed};
 
 static int setup(void **state)
 {
