@@ -251,7 +251,8 @@ struct skua_conn_config {
     skua_time keepalive_time_ns;  /* quiet time before the first probe; 0 or SKUA_NEVER = off */
     skua_time keepalive_intvl_ns; /* between probes; 0 = 10 s */
     uint32_t keepalive_probes;    /* unanswered probes that end it; 0 = 5 */
-    uint32_t syn_retries;         /* repeats of a SYN or SYN_ACK; 0 = 5 */
+    uint32_t syn_retries;         /* repeats of a SYN or SYN_ACK; 0 = 5, at most 16, and at most 5
+                                     where the SYN carries early data */
     uint64_t max_recv_window;     /* most unread bytes the peer may send, all streams; 0 = 64 MiB.
                                      Windows start at 384 KiB and 256 KiB and grow for readers that
                                      are fast; that of the connection also where bytes are left

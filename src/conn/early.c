@@ -16,9 +16,6 @@
 #include "base/time.h"
 #include "crypto/early.h"
 
-/* Repeats of a SYN with early data: servers remember for so long that it was taken. */
-enum { EARLY_RETRIES_MAX = 5 };
-
 /* --- client */
 
 bool skua_early_fits(const struct skua_settings *s, const struct skua_token *token)
@@ -77,8 +74,7 @@ bool skua_early_is_under_way(const struct skua_connection *c)
 uint32_t skua_early_retries(const struct skua_connection *c)
 {
     uint32_t retries = c->settings->syn_retries;
-    bool fewer = skua_early_is_under_way(c) && retries > EARLY_RETRIES_MAX;
-    return fewer ? EARLY_RETRIES_MAX : retries;
+    return skua_early_is_under_way(c) ? skua_early_retries_of(retries) : retries;
 }
 
 enum skua_code skua_early_on_syn_ack(struct skua_connection *c, bool taken)
@@ -145,7 +141,8 @@ bool skua_early_may_send(const struct skua_connection *c)
 
 skua_time skua_early_deadline(const struct skua_connection *c)
 {
-    return skua_time_add(c->life.received_at, skua_time_backoff(c->settings->syn_retries));
+    return skua_time_add(c->life.received_at,
+                         skua_time_backoff(skua_early_retries_of(c->settings->syn_retries)));
 }
 
 /* --- tokens */

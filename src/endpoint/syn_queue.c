@@ -163,10 +163,23 @@ enum skua_err skua_syn_queue_add(struct skua_syn_queue *q, const struct skua_hal
     return SKUA_ENOMEM;
 }
 
+/* RFC 9000 §8.1: to an address that nobody has proved no more leaves than three times what came
+ * from there. The last term is the RST of an application that ends the connection. */
+SKUA_STATIC_ASSERT((1 + SKUA_EARLY_RETRIES_MAX) * SKUA_SYN_ACK_CAP + SKUA_LIMIT_EARLY_SEND +
+                           SKUA_LIMIT_REASON_MAX + 64 <=
+                       3 * SKUA_LIMIT_UDP_MIN,
+                   "one SYN with early data pays for all that answers it");
+
+/* Repeats of an entry by timer. */
+static uint32_t retries_of(const struct skua_syn_queue *q, const struct skua_half_open *entry)
+{
+    return entry->early || entry->over ? skua_early_retries_of(q->retries) : q->retries;
+}
+
 /* When an entry is given up, whatever repeats arrive. */
 static skua_time entry_end(const struct skua_syn_queue *q, const struct skua_half_open *entry)
 {
-    return skua_time_add(entry->first_sent, skua_time_backoff(q->retries));
+    return skua_time_add(entry->first_sent, skua_time_backoff(retries_of(q, entry)));
 }
 
 /* The SYN has come again: so must its answer. */
@@ -291,7 +304,7 @@ static void level_timeout(struct skua_syn_queue *q, struct skua_node *level, sku
         if (entry->repeat_at > now) {
             return;
         }
-        if (entry->level >= q->retries || entry_end(q, entry) <= now) {
+        if (entry->level >= retries_of(q, entry) || entry_end(q, entry) <= now) {
             entry_drop(q, entry);
             continue;
         }

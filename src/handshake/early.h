@@ -13,6 +13,15 @@
 /* Bytes for token and frames together that any SYN has room for. */
 enum { SKUA_EARLY_ROOM = SKUA_LIMIT_UDP_MIN - 39 - 5 - 96 - 8 - SKUA_LIMIT_PARAMS_MAX - 2 };
 
+/* Repeats of a SYN with early data, and of the SYN_ACK that takes them, whatever syn_retries says:
+ * servers remember for so long that they did. */
+enum { SKUA_EARLY_RETRIES_MAX = 5 };
+
+static inline uint32_t skua_early_retries_of(uint32_t syn_retries)
+{
+    return syn_retries < SKUA_EARLY_RETRIES_MAX ? syn_retries : SKUA_EARLY_RETRIES_MAX;
+}
+
 struct skua_early_data {
     const uint8_t *token;  /* given by the server in an earlier connection */
     const uint8_t *frames; /* for what comes first */
