@@ -299,6 +299,31 @@ static void an_address_can_be_proven_first(void **state)
     pair_close(&p);
 }
 
+/* Workers take each other's tokens by the clock that they share, whichever of them has seen it fall
+ * back. */
+static void tokens_go_by_the_clock_as_it_is(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct skua_listen_config config = SKUA_LISTEN_CONFIG_INIT;
+    struct skua_endpoint_stats stats;
+    config.retry = SKUA_RETRY_ALWAYS;
+    pair_open(&p);
+    pair_listen(&p, &config);
+    skua_endpoint_on_timeout(p.host[SERVER].ep, p.now + 3600 * SKUA_SEC);
+    (void)pair_connect(&p, NULL);
+    pair_run(&p, 2 * p.delay - 1); /* RETRY is under way */
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_RETRY], 1);
+    pair_restart(&p, SERVER); /* as another worker, which has seen nothing */
+    pair_listen(&p, &config);
+    pair_run(&p, 3 * p.delay);
+    stats_of(&p, SERVER, &stats);
+    assert_int_equal(stats.verdicts[SKUA_VERDICT_SYN_BAD_TOKEN], 0);
+    assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_ESTABLISHED], 1);
+    pair_close(&p);
+}
+
 struct retries {
     size_t len; /* of the last one */
     uint8_t bytes[200];
@@ -830,6 +855,7 @@ int main(void)
         cmocka_unit_test(short_third_packets_cost_nothing),
         cmocka_unit_test(cut_third_packets_are_limited),
         cmocka_unit_test(an_address_can_be_proven_first),
+        cmocka_unit_test(tokens_go_by_the_clock_as_it_is),
         cmocka_unit_test(a_retry_meets_the_fall_back),
         cmocka_unit_test(listening_without_memory),
         cmocka_unit_test(pressure_asks_for_proof),
