@@ -68,7 +68,7 @@ static char *base_name(const char *path)
 }
 
 /* A path on the server as the protocol wants it, as a new string: without empty parts and ".". What
- * else is not allowed in it the server says. */
+ * else is not allowed in it check_source says, and of a destination the server. */
 static char *clean_path(const char *path)
 {
     char *clean = malloc(strlen(path) + 1);
@@ -198,26 +198,34 @@ static bool plan_operands(struct skua_cp_plan *plan, const struct skua_opts *opt
     return check_names(plan, opts);
 }
 
-/* Why a source cannot be copied, as far as that is known before anybody is asked. */
+static enum skua_file_status check_local(const char *path, bool recursive)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return skua_file_status_of_errno(errno);
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return recursive ? SKUA_STATUS_OK : SKUA_STATUS_IS_DIR;
+    }
+    return S_ISREG(st.st_mode) ? SKUA_STATUS_OK : SKUA_STATUS_SPECIAL;
+}
+
+/* Why a source cannot be copied, as far as that is known before anybody is asked; or OK. */
 static enum skua_file_status check_source(const struct skua_cp_plan *plan, size_t index)
 {
     const char *root = plan->roots[index];
     const char *name = plan->names[index];
-    struct stat st;
-    if (!plan->upload && root[0] != '\0' && !skua_name_check_path(root, strlen(root))) {
-        return SKUA_STATUS_BAD_NAME;
+    const bool recursive = (plan->flags & SKUA_FILE_RECURSIVE) != 0;
+    enum skua_file_status status = SKUA_STATUS_OK;
+    if (plan->upload) {
+        status = check_local(root, recursive);
+    } else if (root[0] != '\0' && !skua_name_check_path(root, strlen(root))) {
+        status = SKUA_STATUS_BAD_NAME;
     }
-    if (plan->upload && stat(root, &st) != 0) {
-        return skua_file_status_of_errno(errno);
+    if (status == SKUA_STATUS_OK && name[0] != '\0' && !skua_name_check(name, strlen(name))) {
+        status = SKUA_STATUS_BAD_NAME;
     }
-    if (plan->upload && S_ISDIR(st.st_mode) && (plan->flags & SKUA_FILE_RECURSIVE) == 0) {
-        return SKUA_STATUS_IS_DIR;
-    }
-    if (plan->upload && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
-        return SKUA_STATUS_SPECIAL;
-    }
-    return name[0] == '\0' || skua_name_check(name, strlen(name)) ? SKUA_STATUS_OK
-                                                                  : SKUA_STATUS_BAD_NAME;
+    return status;
 }
 
 /* Drops sources that cannot be copied; each is reported, and does not stop the others. */
