@@ -326,8 +326,9 @@ enum skua_verdict skua_listener_third(struct skua_endpoint *ep, const struct sku
     if (entry->rendezvous && !skua_addr_equal(&entry->path.remote, &a->path->remote)) {
         return SKUA_VERDICT_CONFIRM_BAD;
     }
-    if (entry->over) { /* the client has the SYN_ACK: now a record can tell it the rest */
-        skua_syn_queue_spend(&ep->syns, entry, skua_time_add(now, SPENT_NS));
+    if (entry->over) {
+        /* A client that has the SYN_ACK hears the rest from a record. But this may be anybody's
+         * packet: a client that has not may still ask. */
         return SKUA_VERDICT_UNKNOWN_ID;
     }
     const bool full = ep->accept_queue >= ep->backlog;
