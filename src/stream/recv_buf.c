@@ -205,8 +205,11 @@ static enum skua_err note_beyond(struct skua_recv_buf *buf, struct skua_stream_m
         return err;
     }
     buf->arrived += fresh;
-    mem->gaps += skua_rangeset_count(buf->beyond) - count;
-    return mem->gaps > SKUA_LIMIT_RECV_GAPS ? SKUA_ELIMIT : SKUA_OK;
+    uint32_t ranges = skua_rangeset_count(buf->beyond);
+    mem->gaps += ranges - count;
+    bool fits = mem->gaps <= SKUA_LIMIT_RECV_GAPS &&
+                skua_recv_ranges_fit(ranges, buf->arrived - buf->end);
+    return fits ? SKUA_OK : SKUA_ELIMIT;
 }
 
 enum skua_err skua_recv_buf_note(struct skua_recv_buf *buf, struct skua_stream_mem *mem,

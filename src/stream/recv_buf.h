@@ -17,6 +17,7 @@
  *
  * Memory: the blocks touched by [read, highest), so at most the stream's window and two blocks, 8
  * bytes of ring per block, and 16 bytes per gap; gaps are limited per stream and per connection.
+ * Time: a range put between others moves up to half of them, so many must be worth their bytes.
  * (Unordered: pieces that wait behind others that were taken count as gaps as well.)
  * Where two frames carry the same byte, the later copy wins until it is in order (RFC 9000 §2.2:
  * both must be equal). */
@@ -29,6 +30,7 @@
 
 #include <skua/skua.h>
 
+#include "base/limits.h"
 #include "base/rangeset.h"
 #include "stream/mem.h"
 
@@ -59,6 +61,13 @@ struct skua_recv_buf {
     bool discarding;                            /* bytes are noted, not kept */
     bool unordered;                             /* recv_pieces.c */
 };
+
+/* May `ranges` of a stream hold no more than `bytes`? */
+static inline bool skua_recv_ranges_fit(uint32_t ranges, uint64_t bytes)
+{
+    enum { WORTH = 64 }; /* bytes of a range, on average */
+    return ranges <= SKUA_LIMIT_RECV_GAPS_THIN || bytes / WORTH >= ranges;
+}
 
 void skua_recv_buf_init(struct skua_recv_buf *buf);
 /* Gives all memory back. */

@@ -55,8 +55,11 @@ static enum skua_err add_fresh(struct skua_recv_buf *buf, struct skua_stream_mem
         return err;
     }
     pieces->bytes += to - from;
-    mem->gaps += skua_rangeset_count(&pieces->fresh) - count;
-    return mem->gaps > SKUA_LIMIT_RECV_GAPS ? SKUA_ELIMIT : SKUA_OK;
+    uint32_t ranges = skua_rangeset_count(&pieces->fresh);
+    mem->gaps += ranges - count;
+    bool fits =
+        mem->gaps <= SKUA_LIMIT_RECV_GAPS && skua_recv_ranges_fit(ranges, pieces->bytes);
+    return fits ? SKUA_OK : SKUA_ELIMIT;
 }
 
 /* Keeps what of [offset, offset + len) had not arrived; it does not lie below `end`. */

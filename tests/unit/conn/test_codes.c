@@ -378,7 +378,7 @@ static void more_gaps_than_a_stream_may_have(void **state)
     struct pair p;
     pair_open(&p);
     pair_establish(&p, NULL, NULL);
-    for (uint32_t gap = 0; gap <= SKUA_LIMIT_RECV_GAPS_STREAM; gap++) {
+    for (uint32_t gap = 0; gap <= SKUA_LIMIT_RECV_GAPS_THIN; gap++) {
         uint8_t frame[16];
         struct skua_writer w = skua_writer_of(frame, sizeof frame);
         skua_writer_u8(&w, 0x0e);

@@ -98,18 +98,47 @@ static void gaps_are_bounded(void **state)
     struct fixture *f = *state;
     struct skua_recv_buf buf;
     skua_recv_buf_init(&buf);
-    static const uint8_t byte[1] = {1};
+    static const uint8_t bytes[64] = {1};
     uint64_t offset = 2;
-    for (unsigned i = 0; i < SKUA_LIMIT_RECV_GAPS_STREAM; i++, offset += 2) {
-        assert_int_equal(skua_recv_buf_put(&buf, &f->mem, offset, byte, 1, false), SKUA_OK);
+    for (unsigned i = 0; i < SKUA_LIMIT_RECV_GAPS_STREAM; i++, offset += 65) {
+        assert_int_equal(skua_recv_buf_put(&buf, &f->mem, offset, bytes, 64, false), SKUA_OK);
     }
-    assert_int_equal(skua_recv_buf_put(&buf, &f->mem, offset, byte, 1, false), SKUA_ELIMIT);
+    assert_int_equal(skua_recv_buf_put(&buf, &f->mem, offset, bytes, 64, false), SKUA_ELIMIT);
     /* What is known already, and what closes a gap, is still welcome. */
-    assert_int_equal(skua_recv_buf_put(&buf, &f->mem, 2, byte, 1, false), SKUA_OK);
-    assert_int_equal(skua_recv_buf_put(&buf, &f->mem, 3, byte, 1, false), SKUA_OK);
+    assert_int_equal(skua_recv_buf_put(&buf, &f->mem, 2, bytes, 1, false), SKUA_OK);
+    assert_int_equal(skua_recv_buf_put(&buf, &f->mem, 66, bytes, 1, false), SKUA_OK);
     skua_recv_buf_check(&buf);
     skua_recv_buf_deinit(&buf, &f->mem);
     assert_int_equal(f->mem.gaps, 0);
+}
+
+/* Single bytes from both ends inwards: each moves all those on its side. */
+static void thin_ranges_are_few(void **state)
+{
+    struct fixture *f = *state;
+    struct skua_recv_buf buf;
+    skua_recv_buf_init(&buf);
+    static const uint8_t bytes[1000] = {1};
+    const uint64_t top = UINT64_C(8) << 20;
+    enum skua_err err = SKUA_OK;
+    unsigned n = 0;
+    for (; err == SKUA_OK && n < SKUA_LIMIT_RECV_GAPS_STREAM; n++) {
+        uint64_t offset = n % 2 == 0 ? 2 + n : top - n;
+        err = skua_recv_buf_put(&buf, &f->mem, offset, bytes, 1, false);
+    }
+    assert_int_equal(err, SKUA_ELIMIT);
+    assert_int_equal(n, SKUA_LIMIT_RECV_GAPS_THIN + 1);
+    /* A few long ones make up for them. */
+    for (uint64_t i = 1; i <= 1 + SKUA_LIMIT_RECV_GAPS_THIN * 64 / 1000; i++) {
+        err = skua_recv_buf_put(&buf, &f->mem, 10000 + 2000 * i, bytes, 1000, false);
+    }
+    assert_int_equal(err, SKUA_ELIMIT); /* each is one range more */
+    for (uint64_t i = 80; i <= 84; i++) {
+        err = skua_recv_buf_put(&buf, &f->mem, 10000 + 2000 * i, bytes, 1000, false);
+    }
+    assert_int_equal(err, SKUA_OK);
+    skua_recv_buf_check(&buf);
+    skua_recv_buf_deinit(&buf, &f->mem);
 }
 
 static void sparse_bytes_cost_what_they_touch(void **state)
@@ -155,6 +184,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(borrowed_bytes_cost_no_copy, setup, teardown),
         cmocka_unit_test_setup_teardown(loans_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(gaps_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(thin_ranges_are_few, setup, teardown),
         cmocka_unit_test_setup_teardown(sparse_bytes_cost_what_they_touch, setup, teardown),
         cmocka_unit_test_setup_teardown(short_lends_are_copied_long_ones_stay, setup, teardown),
     };

@@ -225,8 +225,8 @@ static void ranges_are_bounded(void **state)
         at += 2;
     }
     assert_int_equal(code, SKUA_CODE_MEMORY);
-    assert_true(at / 2 > SKUA_LIMIT_RECV_GAPS_STREAM / 2);
-    assert_true(at / 2 <= SKUA_LIMIT_RECV_GAPS_STREAM + 2);
+    assert_true(at / 2 > SKUA_LIMIT_RECV_GAPS_THIN / 2);
+    assert_true(at / 2 <= SKUA_LIMIT_RECV_GAPS_THIN + 2);
     skua_streams_deinit(&t->streams);
     skua_blocks_deinit(&t->blocks);
     assert_int_equal(t->heap.used, 0);
