@@ -13,7 +13,8 @@
  *
  * After a move, what was sent along the old path says nothing about the new one. A change of the
  * port only is taken for a NAT that has forgotten: window, RTT and path MTU stay. Another address
- * may be another network: they start anew.
+ * may be another network: they start anew. So they do where ports change all the time: a receiver
+ * could hide its losses behind each change, and have a window that none of them makes smaller.
  *
  * The object exists from the first sign of all this until it has settled. Of everything there is
  * the newest only: one path that is tried, one PATH_CHALLENGE that is to be answered. */
@@ -31,6 +32,9 @@
 
 /* Where a datagram cannot be made (no memory) this is how long the next attempt waits. */
 #define RETRY_NS (10 * SKUA_MSEC)
+
+/* Round trips between two changes of the port that are each taken for a NAT's. */
+enum { SETTLED_RTTS = 8 };
 
 /* So many PTOs in a row show that the present path is dead. */
 enum { DEAD_PTOS = 2 };
@@ -160,16 +164,24 @@ static void restart(struct skua_connection *c, skua_time rtt, skua_time now)
     }
 }
 
+/* Has the present path been in use long enough for its losses to count? */
+static bool is_settled(const struct skua_connection *c, skua_time now)
+{
+    return c->moved_at == 0 ||
+           skua_time_sub(now, c->moved_at) >= skua_time_mul(c->recovery.rtt.smoothed, SETTLED_RTTS);
+}
+
 /* Packets leave along the probed path from now on. `rtt` is SKUA_NEVER where it is not known. */
 static void move(struct skua_connection *c, skua_time rtt, skua_time now)
 {
     struct skua_migration *m = c->migration;
-    bool same = same_host(&c->path, &m->probe.path);
+    bool same = same_host(&c->path, &m->probe.path) && is_settled(c, now);
     uint32_t number = c->ids.peer_sequence;
     m->probing = false;
     m->before = c->path;
     m->error = SKUA_OK;
     c->path = m->probe.path;
+    c->moved_at = now;
     c->events |= 1u << SKUA_EVENT_PATH;
     c->count.path_changes++;
     trace_path(c, 2, &c->path, now);

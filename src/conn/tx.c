@@ -64,7 +64,8 @@ static size_t header_write(struct skua_connection *c, uint8_t *buf, size_t size,
     return skua_writer_len(&w);
 }
 
-/* Leaves out a packet number now and then; between batches, so that a batch has consecutive ones. */
+/* Leaves out a packet number now and then; between batches, so that a batch has consecutive ones.
+ */
 static bool skip_number(struct skua_connection *c)
 {
     if (skua_recovery_next_pn(&c->recovery) < c->tx.skip_pn) {

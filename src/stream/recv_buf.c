@@ -207,8 +207,8 @@ static enum skua_err note_beyond(struct skua_recv_buf *buf, struct skua_stream_m
     buf->arrived += fresh;
     uint32_t ranges = skua_rangeset_count(buf->beyond);
     mem->gaps += ranges - count;
-    bool fits = mem->gaps <= SKUA_LIMIT_RECV_GAPS &&
-                skua_recv_ranges_fit(ranges, buf->arrived - buf->end);
+    bool fits =
+        mem->gaps <= SKUA_LIMIT_RECV_GAPS && skua_recv_ranges_fit(ranges, buf->arrived - buf->end);
     return fits ? SKUA_OK : SKUA_ELIMIT;
 }
 

@@ -254,6 +254,53 @@ static void small_packets(void **state)
     }
 }
 
+/* The client speaks from `path`, and answers the server's challenge from there: the server follows.
+ */
+static void follow(struct pair *p, const struct skua_path *path)
+{
+    struct frames f;
+    struct packet packet;
+    struct skua_connection *c = pair_conn(p, SERVER);
+    uint32_t moves = c->count.path_changes;
+    begin(&f);
+    put_ping(&f);
+    seal(p, CLIENT, &f, SKUA_LIMIT_UDP_MIN, &packet);
+    hand(p, SERVER, path, &packet);
+    pair_send(p, SERVER);
+    assert_non_null(c->migration);
+    p->now += 2 * p->delay; /* the answer tells a round trip */
+    begin(&f);
+    put_path(&f, SKUA_FRAME_PATH_RESPONSE, c->migration->probe.sent[0].data);
+    seal(p, CLIENT, &f, SKUA_LIMIT_UDP_MIN, &packet);
+    hand(p, SERVER, path, &packet);
+    assert_int_equal(c->count.path_changes, moves + 1);
+}
+
+/* A receiver whose losses count in no window because it changes its port all the time. */
+static void ports_that_change_all_the_time(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_pair(&p);
+    struct skua_connection *c = pair_conn(&p, SERVER);
+    const skua_time soon = 120 * SKUA_MSEC, late = 400 * SKUA_MSEC;
+    const struct {
+        skua_time after;
+        bool kept;
+    } moves[] = {{late, true}, {soon, false}, {soon, false}, {late, true}, {soon, false}};
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
+        const struct skua_path path = another(&p, (uint16_t)(20000 + i), 0);
+        pair_run(&p, moves[i].after);
+        assert_true(c->recovery.rtt.smoothed > 16 * SKUA_MSEC);
+        assert_true(c->recovery.rtt.smoothed < 40 * SKUA_MSEC);
+        c->cc.cwnd = 54321;
+        follow(&p, &path);
+        assert_int_equal(c->cc.cwnd == 54321, moves[i].kept);
+    }
+    pair_run(&p, SKUA_SEC);
+    pair_close(&p);
+}
+
 /* The server does not move: its packets from another address are as good as none. */
 static void a_server_elsewhere(void **state)
 {
@@ -469,6 +516,7 @@ int main(void)
         cmocka_unit_test(no_memory_for_an_answer),
         cmocka_unit_test(what_shows_no_move),
         cmocka_unit_test(small_packets),
+        cmocka_unit_test(ports_that_change_all_the_time),
         cmocka_unit_test(a_server_elsewhere),
         cmocka_unit_test(a_new_port_with_each_packet),
         cmocka_unit_test(reflectors),

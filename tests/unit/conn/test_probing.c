@@ -1,4 +1,5 @@
-/* Who looks for a larger path MTU: whoever sends in bulk, whatever holds it back, and nobody else. */
+/* Who looks for a larger path MTU: whoever sends in bulk, whatever holds it back, and nobody else.
+ */
 #include "pair.h"
 
 #include "cc/cc.h"
