@@ -79,6 +79,26 @@ static void a_copy_comes_first(void **state)
     }
 }
 
+/* The copy bears the client's address, and has come to another one of the server's. */
+static void a_copy_to_another_address_of_the_server(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct early_tap t = {.mute = false};
+    struct skua_token token = begin(&p, &t, NULL);
+    p.way[CLIENT].local = p.way[SERVER].remote;
+    struct skua_path elsewhere = p.way[CLIENT];
+    elsewhere.local.ip[3]++;
+    (void)early_call(&p, &token, "hello");
+    pair_run(&p, p.delay / 2);
+    pair_inject_along(&p, SERVER, &elsewhere, t.syn, t.len);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+    pair_run(&p, 10 * p.delay);
+    assert_true(p.astray > 0);
+    early_came_through(&p, "hello", true);
+    pair_close(&p);
+}
+
 /* The NAT in front of the client gives it another port from the first repeat on; or with every one.
  */
 static void a_new_port_between_repeats(void **state)
@@ -276,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_comes_first),
+        cmocka_unit_test(a_copy_to_another_address_of_the_server),
         cmocka_unit_test(a_new_port_between_repeats),
         cmocka_unit_test(a_victim_gets_little),
         cmocka_unit_test(an_onlooker_takes_it_away),
