@@ -78,7 +78,16 @@ bool skua_user_path_make_parents(const char *path, struct skua_why *why)
     return true;
 }
 
-/* The first line of `text` that is neither empty nor a comment, cut off by a zero; or NULL. */
+static void cut_blanks(char *line)
+{
+    size_t len = strlen(line);
+    while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t')) {
+        line[--len] = '\0';
+    }
+}
+
+/* The first line of `text` that is neither empty nor a comment, without white space around it, cut
+ * off by a zero; or NULL. */
 static char *find_line(char *text)
 {
     for (char *line = text; *line != '\0';) {
@@ -87,6 +96,7 @@ static char *find_line(char *text)
         line[len] = '\0';
         line += strspn(line, " \t");
         if (*line != '\0' && *line != '#') {
+            cut_blanks(line);
             return line;
         }
         if (last) {
@@ -149,16 +159,10 @@ bool skua_secret_key_load(struct skua_secret_key *out, const char *path, bool *m
     char text[KEY_FILE_MAX + 1] = {0};
     bool ok = check_owner_only(fd, path, why);
     if (ok) {
-        size_t len = 0;
-        const char *end = NULL;
         const char *line = read_small(fd, text) ? find_line(text) : NULL;
-        ok = line != NULL &&
-             sodium_base642bin(out->bytes, sizeof out->bytes, line, strlen(line), " \t", &len, &end,
-                               sodium_base64_VARIANT_ORIGINAL) == 0 &&
-             len == sizeof out->bytes && *end == '\0';
+        ok = line != NULL && skua_secret_key_parse(out, line) == SKUA_OK;
         if (!ok) {
             skua_why_set(why, "%s does not hold a secret key", path);
-            sodium_memzero(out, sizeof *out); /* what was read of it */
         }
     }
     sodium_memzero(text, sizeof text);
@@ -194,8 +198,7 @@ bool skua_secret_key_create(struct skua_secret_key *out, const char *path, struc
     }
     skua_key_generate(out, skua_system_rng());
     char text[SKUA_KEY_TEXT_LEN + 1];
-    (void)sodium_bin2base64(text, sizeof text, out->bytes, sizeof out->bytes,
-                            sodium_base64_VARIANT_ORIGINAL);
+    skua_secret_key_format(text, out);
     const size_t len = strlen(text);
     text[len] = '\n';
     const bool ok = write_all(fd, text, len + 1) && fsync(fd) == 0;

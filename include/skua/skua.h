@@ -150,6 +150,11 @@ SKUA_API void skua_key_public(struct skua_key *out, const struct skua_secret_key
 SKUA_API void skua_key_format(char out[SKUA_KEY_TEXT_LEN], const struct skua_key *key);
 /* Reads the text form; SKUA_EINVAL for anything else. `text` is zero-terminated. */
 SKUA_API enum skua_err skua_key_parse(struct skua_key *out, const char *text);
+/* The same two for secret keys, to keep an identity: what `skua keygen` writes is this text and a
+ * newline. The caller wipes the text as he does the key. SKUA_EINVAL leaves `*out` as it was. */
+SKUA_API void skua_secret_key_format(char out[SKUA_KEY_TEXT_LEN],
+                                     const struct skua_secret_key *secret);
+SKUA_API enum skua_err skua_secret_key_parse(struct skua_secret_key *out, const char *text);
 /* Wipes `len` bytes in a way that the compiler keeps. */
 SKUA_API void skua_wipe(void *memory, size_t len);
 

@@ -71,6 +71,12 @@ static void text_form(void **state)
         assert_int_equal(text[43], '=');
         assert_int_equal(skua_key_parse(&back, text), SKUA_OK);
         assert_memory_equal(&key, &back, sizeof key);
+        struct skua_secret_key secret;
+        char secret_text[SKUA_KEY_TEXT_LEN];
+        assert_int_equal(skua_secret_key_parse(&secret, text), SKUA_OK);
+        assert_memory_equal(secret.bytes, key.bytes, sizeof key.bytes);
+        skua_secret_key_format(secret_text, &secret);
+        assert_string_equal(secret_text, text);
     }
     /* RFC 4648 §4 on bytes that use '+' and '/'. */
     struct skua_key key;
@@ -99,11 +105,16 @@ static void wrong_text(void **state)
     struct skua_key key;
     memset(&key, 0x55, sizeof key);
     const struct skua_key before = key;
+    struct skua_secret_key secret;
+    memset(&secret, 0x55, sizeof secret);
     for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
         assert_int_equal(skua_key_parse(&key, WRONG[i]), SKUA_EINVAL);
+        assert_int_equal(skua_secret_key_parse(&secret, WRONG[i]), SKUA_EINVAL);
     }
     assert_int_equal(skua_key_parse(&key, NULL), SKUA_EINVAL);
+    assert_int_equal(skua_secret_key_parse(&secret, NULL), SKUA_EINVAL);
     assert_memory_equal(&key, &before, sizeof key);
+    assert_memory_equal(secret.bytes, before.bytes, sizeof secret.bytes);
 }
 
 static void fill(void *user, void *out, size_t len)
