@@ -772,8 +772,9 @@ SKUA_API enum skua_err skua_stream_write_flags(struct skua_endpoint *ep, skua_st
 SKUA_API enum skua_err skua_stream_cork(struct skua_endpoint *ep, skua_stream stream, bool corked);
 /* As write, without a copy: all of `data` is taken or nothing, and it must stay unchanged and
  * mapped until an ACKED event with an offset at or beyond its end, or until CLOSED, or until
- * STOPPED was reported or skua_stream_reset called. Errors as write: after SKUA_EAGAIN, WRITABLE
- * follows. */
+ * STOPPED was reported, or skua_stream_reset, skua_conn_abort or skua_endpoint_free has returned:
+ * no event follows these. (skua_stream_close does not end the loan.) Errors as write: after
+ * SKUA_EAGAIN, WRITABLE follows. */
 SKUA_API enum skua_err skua_stream_lend(struct skua_endpoint *ep, skua_stream stream,
                                         const void *data, size_t len);
 /* Ends the sending side after what was written: the reader gets SKUA_EOF. Idempotent. SKUA_ESTATE

@@ -115,7 +115,8 @@ SKUA_API enum skua_err skua_ev_new(struct skua_ev **out, struct ev_loop *loop,
                                    const struct skua_ev_config *config);
 /* Ends everything at once: what is ready to be sent (a RST of skua_conn_abort, say) is tried once,
  * then sockets, connections and memory go. No handler is called any more. Legal in handlers, where
- * it takes effect when the handler has returned. NULL is allowed. For an orderly end use
+ * it takes effect when the handler has returned: until then memory lent by skua_stream_lend must
+ * stay. NULL is allowed. For an orderly end use
  * skua_conn_close and wait for `closed`. */
 SKUA_API void skua_ev_free(struct skua_ev *ev);
 
@@ -174,7 +175,8 @@ SKUA_API enum skua_err skua_ev_addr_parse(struct skua_addr *out, const char *tex
  * `closed`, `conn` is 0 where no connection was ever begun (SKUA_ENAME: `reason` says what the
  * resolver said; SKUA_EUNREACHABLE: no address of a usable family), else the stale handle of the
  * try whose error was the most telling: SKUA_EPEERKEY (with `key`), SKUA_EVERSION, then
- * SKUA_ECONNREFUSED, and so on; SKUA_ETIMEDOUT and SKUA_EUNREACHABLE last.
+ * SKUA_ECONNREFUSED, and so on; SKUA_ETIMEDOUT and SKUA_EUNREACHABLE last, with the system's text
+ * as `reason` where this machine refused to send (a firewall of its own, say).
  *
  * `config` may be NULL (defaults) and is copied with all it points to; secrets in the copy are
  * wiped when the attempt is over. `attempt` may be NULL; it receives a number for

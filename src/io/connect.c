@@ -22,6 +22,7 @@ struct skua_try {
     skua_conn conn;               /* 0 = not under way */
     struct skua_attempt *attempt; /* whose */
     struct skua_try *next;        /* in its bucket */
+    int refusal;                  /* errno of the latest send that was refused; 0 = none */
 };
 
 struct skua_attempt {
@@ -272,6 +273,21 @@ void skua_connector_hint(struct skua_connector *connector, const struct skua_add
     }
 }
 
+/* The peer was not heard, and nothing says why. */
+static bool is_silence(const struct skua_event *event)
+{
+    bool silence = event->error == SKUA_ETIMEDOUT || event->error == SKUA_EUNREACHABLE;
+    return silence && event->reason[0] == '\0';
+}
+
+void skua_connector_refused(struct skua_connector *connector, skua_conn conn, int error)
+{
+    struct skua_try *t = find(connector, conn);
+    if (t != NULL) {
+        t->refusal = error;
+    }
+}
+
 bool skua_connector_filter(struct skua_connector *connector, struct skua_event *event)
 {
     bool ends = event->type == SKUA_EVENT_ESTABLISHED || event->type == SKUA_EVENT_CLOSED;
@@ -284,6 +300,11 @@ bool skua_connector_filter(struct skua_connector *connector, struct skua_event *
     if (event->type == SKUA_EVENT_ESTABLISHED) {
         drop(connector, a);
         return true;
+    }
+    char text[SKUA_CONNECT_REASON];
+    if (is_silence(event) && t->refusal != 0) { /* this machine does not let its packets out */
+        (void)snprintf(text, sizeof text, "cannot send: %s", strerror(t->refusal));
+        event->reason = text;
     }
     note_failure(a, event);
     /* A server with another key, or without a common version, has been reached: other addresses of

@@ -48,6 +48,9 @@ void skua_connector_run(struct skua_connector *connector, skua_time now);
  * waits for it need not wait any longer. */
 void skua_connector_hint(struct skua_connector *connector, const struct skua_addr *remote);
 
+/* The kernel refused a datagram of connection `conn` for good, with errno `error`. */
+void skua_connector_refused(struct skua_connector *connector, skua_conn conn, int error);
+
 /* Looks at an event of the endpoint. False where it is a try's and the program need not know; else
  * it may have been changed to tell the attempt's end. */
 bool skua_connector_filter(struct skua_connector *connector, struct skua_event *event);

@@ -114,6 +114,7 @@ static void on_refused(void *user, const struct skua_tx *tx, int error)
 {
     struct skua_ev *ev = user;
     skua_roam_on_error(&ev->roam, error);
+    skua_connector_refused(&ev->connector, tx->conn, error);
     skua_endpoint_send_result(ev->ep, tx, error, ev->now);
 }
 

@@ -130,6 +130,26 @@ static void connections_in_turn(void **state)
     pair_close(&p);
 }
 
+/* No event tells that lent memory is free: the call itself ends the loan (seen by a sanitizer). */
+static void aborting_ends_loans(void **state)
+{
+    (void)state;
+    struct pair p;
+    enum { LENT = 100000 };
+    uint8_t *bytes = calloc(1, LENT);
+    assert_non_null(bytes);
+    pair_open(&p);
+    pair_establish(&p, NULL, NULL);
+    skua_stream stream = open_stream(&p, SKUA_STREAM_BIDI);
+    assert_int_equal(skua_stream_lend(p.host[CLIENT].ep, stream, bytes, LENT), SKUA_OK);
+    pair_run(&p, 3 * p.delay); /* some are under way, some wait */
+    assert_int_equal(skua_conn_abort(p.host[CLIENT].ep, p.host[CLIENT].conn, 7, NULL), SKUA_OK);
+    free(bytes);
+    pair_run(&p, SKUA_SEC);
+    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 1);
+    pair_close(&p);
+}
+
 /* The endpoint goes while bytes are borrowed, streams are open and packets are under way. */
 static void everything_goes_with_the_endpoint(void **state)
 {
@@ -229,6 +249,7 @@ int main(void)
         cmocka_unit_test(stale_and_invented_handles_are_refused),
         cmocka_unit_test(kinds_are_not_mixed_up),
         cmocka_unit_test(connections_in_turn),
+        cmocka_unit_test(aborting_ends_loans),
         cmocka_unit_test(everything_goes_with_the_endpoint),
         cmocka_unit_test(keys_change_under_load),
         cmocka_unit_test(secrets_go_when_a_connection_is_over),

@@ -21,6 +21,7 @@ struct side {
     struct skua_ev *ev;
     unsigned incoming, established, finished, closed;
     struct skua_event last; /* the latest `closed` */
+    char reason[512];       /* its text */
     skua_conn conn;
     size_t sent, got; /* bytes of the bulk transfer */
     uint64_t mtu;     /* of the connection at its end */
@@ -77,6 +78,7 @@ static void on_closed(struct skua_ev *ev, const struct skua_event *event)
 {
     side_of(ev)->closed++;
     side_of(ev)->last = *event;
+    (void)snprintf(side_of(ev)->reason, sizeof side_of(ev)->reason, "%s", event->reason);
 }
 
 static void on_closed_unlisten(struct skua_ev *ev, const struct skua_event *event)
@@ -1010,6 +1012,37 @@ static void cancelled(void **state)
     close(fd);
 }
 
+static int firewall(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    (void)fd;
+    (void)messages;
+    (void)count;
+    (void)flags;
+    errno = EPERM;
+    return -1;
+}
+
+/* A firewall of the own machine swallows packets as a silent peer does; but it says so. */
+static void the_own_firewall_is_named(void **state)
+{
+    (void)state;
+    struct skua_ev_stats stats;
+    struct skua_conn_config config = SKUA_CONN_CONFIG_INIT;
+    sys.clock_gettime = fast_gettime;
+    sys.timerfd_settime = fast_settime;
+    sys.sendmmsg = firewall;
+    make(&client, &close_handlers, &sys, false);
+    config.syn_retries = 2;
+    assert_int_equal(skua_ev_connect(client.ev, "127.0.0.1", 9, &config, NULL), SKUA_OK);
+    ev_run(loop, 0);
+    assert_int_equal(client.closed, 1);
+    assert_int_equal(client.last.error, SKUA_ETIMEDOUT);
+    assert_string_equal(client.reason, "cannot send: Operation not permitted");
+    skua_ev_stats(client.ev, &stats);
+    assert_int_equal(stats.send_errno, EPERM);
+    assert_int_equal(stats.send_errors, 3);
+}
+
 static void connect_arguments(void **state)
 {
     (void)state;
@@ -1066,6 +1099,7 @@ int main(void)
         T(refused_by_the_program),
         T(accepted_without_a_handler),
         N(cancelled),
+        T(the_own_firewall_is_named),
         N(connect_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
