@@ -57,7 +57,8 @@ struct skua_ev_handlers {
     size_t size;                  /* sizeof(struct skua_ev_handlers) */
     skua_ev_handler *incoming;    /* a peer waits: call skua_conn_accept or skua_conn_refuse, now or
                                      later. NULL = each is accepted with the listener's user pointer;
-                                     a program that admits only known keys must set it */
+                                     a program that admits only known keys must set it, or `allow` of
+                                     skua_listen_config */
     skua_ev_handler *established; /* result of skua_ev_connect: `conn` is connected. With early data
                                      also of a listener's (struct skua_event has more) */
     skua_ev_handler *stream;      /* the peer opened `stream`; bytes may be there already, and
