@@ -1,6 +1,7 @@
 /* The client of `skua perf` (perf_client.h): connects, keeps the time, ends the test, reports. */
 #include "perf_client.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +33,16 @@ void skua_perf_fail(struct skua_perf_client *client, enum skua_exit code, const 
     over(client, code);
 }
 
-/* The first time ends the test in order, the second at once. */
+/* The first time ends the test in order, the second at once; but a terminal that is closed says it
+ * twice by itself. */
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     struct skua_perf_client *client = watcher->data;
     (void)loop;
     (void)events;
+    if (client->interrupted && watcher->signum == SIGHUP) {
+        return;
+    }
     const bool orderly = client->phase == SKUA_PERF_RUNNING || client->phase == SKUA_PERF_ENDING;
     if (orderly && !client->interrupted) {
         client->interrupted = true;
@@ -193,7 +198,6 @@ static void run(struct skua_perf_client *client)
     ev_timer_stop(client->loop, &client->tick);
     ev_timer_stop(client->loop, &client->limit);
     ev_timer_stop(client->loop, &client->look);
-    skua_stop_signals_end(&client->signals, client->loop);
 }
 
 /* Fills in what is known from the plan; false where memory is short. */
@@ -246,6 +250,7 @@ enum skua_exit skua_perf_client(const struct skua_perf_plan *plan)
     }
     const enum skua_exit code = client->code;
     skua_ev_free(client->ev);
+    skua_stop_signals_end(&client->signals, client->loop);
     skua_perf_source_deinit(&client->source);
     skua_perf_report_deinit(&client->report);
     free(client->report.times);

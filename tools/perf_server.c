@@ -121,13 +121,11 @@ static void announce(const struct skua_perf_server *server)
     (void)fflush(stdout);
 }
 
-static void serve(struct skua_perf_server *server)
+static void serve(struct skua_perf_server *server, struct skua_stop_signals *signals)
 {
-    struct skua_stop_signals signals;
-    skua_stop_signals_start(&signals, server->loop, on_signal, server);
+    skua_stop_signals_start(signals, server->loop, on_signal, server);
     announce(server);
     (void)ev_run(server->loop, 0);
-    skua_stop_signals_end(&signals, server->loop);
     for (struct skua_perf_session *session = server->sessions; session != NULL;
          session = session->next) {
         (void)skua_conn_abort(server->ep, session->conn, SKUA_PERF_ABORT_INTERRUPTED,
@@ -138,12 +136,13 @@ static void serve(struct skua_perf_server *server)
 enum skua_exit skua_perf_server(const struct skua_perf_plan *plan)
 {
     struct skua_perf_server server = {.plan = plan, .loop = ev_default_loop(EVFLAG_AUTO)};
+    struct skua_stop_signals signals = {.count = 0};
     enum skua_err err = SKUA_ENOMEM;
     if (server.loop != NULL && skua_perf_source_init(&server.source, plan->chunk, plan->copy)) {
         err = start(&server);
     }
     if (err == SKUA_OK) {
-        serve(&server);
+        serve(&server, &signals);
     } else {
         const bool cipher = err == SKUA_EINVAL && server.ev == NULL;
         (void)fprintf(stderr, "skua perf: cannot listen on %s: %s\n", plan->listen,
@@ -155,5 +154,6 @@ enum skua_exit skua_perf_server(const struct skua_perf_plan *plan)
         skua_perf_session_free(server.sessions);
     }
     skua_perf_source_deinit(&server.source);
+    skua_stop_signals_end(&signals, server.loop);
     return server.code;
 }

@@ -193,14 +193,13 @@ static void announce(const struct serve *serve)
     (void)fflush(stdout);
 }
 
-/* Serves until a signal. */
-static void run(struct serve *serve)
+/* Serves until a signal. The signals stay caught: what follows must not be cut short by a second
+ * one (stop_signals.h). */
+static void run(struct serve *serve, struct skua_stop_signals *signals)
 {
-    struct skua_stop_signals signals;
-    skua_stop_signals_start(&signals, serve->loop, on_signal, serve);
+    skua_stop_signals_start(signals, serve->loop, on_signal, serve);
     announce(serve);
     (void)ev_run(serve->loop, 0);
-    skua_stop_signals_end(&signals, serve->loop);
 }
 
 /* Clients are told, the driver sends that and goes; then workers finish and temporary files go. */
@@ -228,6 +227,7 @@ static enum skua_exit serve_folder(const struct args *args, const char *folder)
                           .quiet = args->quiet,
                           .max_clients = args->max_clients,
                           .store = {.fd = -1}};
+    struct skua_stop_signals signals = {.count = 0};
     struct skua_user_path allow_path;
     struct skua_secret_key key;
     enum skua_exit code = load_allowed(&serve, args, &allow_path);
@@ -251,9 +251,10 @@ static enum skua_exit serve_folder(const struct args *args, const char *folder)
         sodium_memzero(&key, sizeof key);
     }
     if (code == SKUA_EXIT_OK) {
-        run(&serve);
+        run(&serve, &signals);
     }
     tear_down(&serve);
+    skua_stop_signals_end(&signals, serve.loop);
     return code;
 }
 

@@ -1,5 +1,6 @@
 /* The signals that end a command in order: SIGINT, SIGTERM, and SIGHUP, by which a terminal that is
- * closed ends what runs in it. */
+ * closed ends what runs in it. A closed terminal may send two, its shell's and the kernel's, less
+ * than a millisecond apart: who has something to clean up ends the watch after that. */
 #ifndef SKUA_TOOLS_STOP_SIGNALS_H
 #define SKUA_TOOLS_STOP_SIGNALS_H
 
@@ -16,6 +17,7 @@ struct skua_stop_signals {
  * stays ignored. */
 void skua_stop_signals_start(struct skua_stop_signals *signals, struct ev_loop *loop,
                              void (*stop)(struct ev_loop *, ev_signal *, int), void *user);
+/* The signals kill again. Does nothing where `signals` is all zero. */
 void skua_stop_signals_end(struct skua_stop_signals *signals, struct ev_loop *loop);
 
 #endif

@@ -67,6 +67,20 @@ expect 0 stop_server TERM
 ends 9
 no_temp_files got || fail "temporary files at the client after the server's SIGTERM"
 
+# Its terminal is closed: bash and the kernel send a SIGHUP each, one right after the other. It ends
+# in order all the same.
+for round in 1 2 3 4 5 6; do
+  kill "$link"
+  serve --allow-any --fsync
+  slow
+  start_put by-hangup
+  kill -HUP "$server"
+  expect 0 stop_server HUP
+  ends 9
+  no_temp_files srv || fail "temporary files after the server's terminal was closed, round $round"
+  rm -f srv/.skua-tmp-*
+done
+
 # The server is killed: nobody says anything; the client finds out by itself. Without the link, so
 # that the kernel's answer to packets for a closed port reaches the client, as it does in real life.
 kill "$link"
@@ -79,11 +93,7 @@ stop_server KILL
 ends 9
 says 'lost'
 
-# A closed terminal ends a server in order, but not one that nohup has started.
-kill "$link" 2>/dev/null
-link=
-serve --allow-any
-expect 0 stop_server HUP
+# One that nohup has started stays.
 trap '' HUP
 serve --allow-any
 trap - HUP
@@ -92,7 +102,7 @@ echo small >small
 expect 0 copy small 127.0.0.1:
 expect 0 stop_server TERM
 
-for name in by-INT by-TERM by-HUP by-KILL by-stop killed; do
+for name in by-INT by-TERM by-HUP by-KILL by-stop by-hangup killed; do
   [ ! -e "srv/$name" ] || fail "srv/$name exists"
   [ ! -e "got/$name" ] || fail "got/$name exists"
 done
