@@ -14,7 +14,8 @@ enum {
     NAME_ROOM = 1024, /* of a name on the terminal; what is longer is cut */
     /* Of an operand (HOST:PATH) and a path below it: longer ones no system call takes. */
     FULL_NAME_ROOM = PATH_MAX + SKUA_FILE_PATH_MAX + 512,
-    JSON_ROOM = 6 * FULL_NAME_ROOM + 8 /* each byte may become \u00NN */
+    JSON_ROOM = 6 * FULL_NAME_ROOM + 8, /* each byte may become \u00NN */
+    REASON_ROOM = 512                   /* of a status's text, escaped */
 };
 
 #define TERMINAL_EVERY (SKUA_SEC / 5)
@@ -109,14 +110,16 @@ static const char *kind_name(enum skua_file_record type)
 static void show_json_entry(const char *name, const struct skua_outcome *outcome, bool here)
 {
     char escaped[JSON_ROOM];
+    char reason[REASON_ROOM];
+    const char *text = skua_file_status_text(outcome->status);
     const bool ok = outcome->status == SKUA_STATUS_OK;
     const char *status = ok ? "ok" : skua_outcome_is_skip(outcome) ? "skipped" : "failed";
-    (void)printf("{\"type\":\"%s\",\"path\":\"%s\",\"size\":%" PRIu64
-                 ",\"status\":\"%s\",\"side\":\"%s\"%s%s%s}\n",
-                 kind_name(outcome->type),
-                 skua_name_json(escaped, sizeof escaped, name, strlen(name)), outcome->size, status,
-                 here ? "local" : "remote", ok ? "" : ",\"reason\":\"",
-                 ok ? "" : skua_file_status_text(outcome->status), ok ? "" : "\"");
+    (void)printf(
+        "{\"type\":\"%s\",\"path\":\"%s\",\"size\":%" PRIu64
+        ",\"status\":\"%s\",\"side\":\"%s\"%s%s%s}\n",
+        kind_name(outcome->type), skua_name_json(escaped, sizeof escaped, name, strlen(name)),
+        outcome->size, status, here ? "local" : "remote", ok ? "" : ",\"reason\":\"",
+        ok ? "" : skua_name_json(reason, sizeof reason, text, strlen(text)), ok ? "" : "\"");
 }
 
 void skua_report_entry(struct skua_report *report, const char *root, const char *path,

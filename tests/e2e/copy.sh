@@ -107,6 +107,11 @@ cmp good srv/good || fail "a good file beside one with a bad name"
 expect 1 copy "127.0.0.1:$bad" 127.0.0.1:good 127.0.0.1:../other both
 says '^skua cp: 127.0.0.1:new\\x0aline: name not allowed'
 says '^skua cp: 127.0.0.1:../other: name not allowed'
+# Reasons have quotes, names whatever they like: each line is JSON.
+if command -v python3 >/dev/null; then
+  expect 1 copy --json "127.0.0.1:$bad" 127.0.0.1:good 127.0.0.1:../other both
+  python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' <out || fail "not JSON: $(cat out)"
+fi
 cmp good both/good || fail "from the server: a good file beside one with a bad name"
 expect 6 copy "$bad" 127.0.0.1:
 one_line
