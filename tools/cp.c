@@ -232,11 +232,12 @@ static enum skua_file_status check_source(const struct skua_cp_plan *plan, size_
 static void check_sources(struct skua_cp_plan *plan, struct skua_report *report)
 {
     size_t kept = 0;
+    /* What is not asked for of a download is what the server's NOTICE of it would be. */
+    const enum skua_file_record type = plan->upload ? SKUA_FILE_FILE : SKUA_FILE_NOTICE;
     /* Where several were to go stays a directory when only one is left. */
     plan->flags |= plan->count > 1 ? (unsigned)SKUA_FILE_DST_IS_DIR : 0U;
     for (size_t i = 0; i < plan->count; i++) {
-        const struct skua_outcome outcome = {.type = SKUA_FILE_FILE,
-                                             .status = check_source(plan, i)};
+        const struct skua_outcome outcome = {.type = type, .status = check_source(plan, i)};
         if (outcome.status != SKUA_STATUS_OK) {
             skua_report_entry(report, plan->shown[i], "", &outcome, true);
             continue;

@@ -72,9 +72,10 @@ static enum skua_exit exit_of(const struct skua_report *report, const struct sku
                               bool here)
 {
     const enum skua_file_status status = outcome->status;
-    /* A name that no server takes counts as refused by it, though it was not asked. */
-    const bool refused_name =
-        status == SKUA_STATUS_BAD_NAME && outcome->path_len == 0 && !report->upload;
+    /* A name that no server takes counts as refused by it, though it was not asked. A file that
+     * came under a name that cannot be had here is no NOTICE. */
+    const bool refused_name = status == SKUA_STATUS_BAD_NAME && outcome->path_len == 0 &&
+                              outcome->type == SKUA_FILE_NOTICE && !report->upload;
     if (status == SKUA_STATUS_INTEGRITY) {
         return SKUA_EXIT_INTEGRITY;
     }

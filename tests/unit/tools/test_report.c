@@ -1,4 +1,4 @@
-/* What skua cp tells scripts: each line is a JSON object. */
+/* What skua cp tells scripts: each line is a JSON object, and exit codes say whose fault it was. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -154,11 +154,40 @@ static void test_every_line_is_json(void **state)
     assert_int_equal(capture_end(&capture), STATUSES * (NAMES + 1) + 2);
 }
 
+/* The exit code of a copy of one source, of which this became. */
+static enum skua_exit exit_of(bool upload, bool here, struct skua_outcome outcome)
+{
+    struct skua_report report;
+    struct capture capture;
+    capture_begin(&capture);
+    skua_report_init(&report, 0);
+    report.upload = upload;
+    skua_report_entry(&report, "name", "", &outcome, here);
+    assert_int_equal(capture_end(&capture), 0);
+    return skua_report_exit(&report);
+}
+
+static void test_whose_fault_a_name_is(void **state)
+{
+    (void)state;
+    const struct skua_outcome file = {.type = SKUA_FILE_FILE, .status = SKUA_STATUS_BAD_NAME};
+    const struct skua_outcome notice = {.type = SKUA_FILE_NOTICE, .status = SKUA_STATUS_BAD_NAME};
+    /* No server takes it, whether it was asked or not. */
+    assert_int_equal(exit_of(false, true, notice), SKUA_EXIT_REFUSED);
+    assert_int_equal(exit_of(false, false, notice), SKUA_EXIT_REFUSED);
+    /* It came, and the file system here does not take it. */
+    assert_int_equal(exit_of(false, true, file), SKUA_EXIT_LOCAL_IO);
+    /* A local source has it, or it could not be stored there. */
+    assert_int_equal(exit_of(true, true, file), SKUA_EXIT_LOCAL_IO);
+    assert_int_equal(exit_of(true, false, file), SKUA_EXIT_REMOTE_IO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_reader_reads),
         cmocka_unit_test(test_every_line_is_json),
+        cmocka_unit_test(test_whose_fault_a_name_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
