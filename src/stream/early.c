@@ -94,14 +94,25 @@ enum skua_code skua_streams_early_taken(struct skua_streams *streams,
 
 /* --- server --- */
 
+/* How many streams have been opened: for either direction with and without messages, which are
+ * numbered apart and count together. */
+struct opened {
+    uint64_t count[2][2]; /* bidirectional, unidirectional: of bytes, of messages */
+};
+
 /* A client's first bytes of a stream of its own, within what it may open and send at first? */
-static bool fits(const struct skua_stream_frame *f, const struct skua_transport_params *own)
+static bool fits(const struct skua_stream_frame *f, struct opened *opened,
+                 const struct skua_transport_params *own)
 {
-    bool uni = skua_stream_id_uni(f->id) != 0;
-    uint64_t streams = uni ? own->initial_max_streams_uni : own->initial_max_streams_bidi;
+    unsigned uni = skua_stream_id_uni(f->id);
+    uint64_t streams = uni != 0 ? own->initial_max_streams_uni : own->initial_max_streams_bidi;
     uint64_t bytes =
-        uni ? own->initial_max_stream_data_uni : own->initial_max_stream_data_bidi_remote;
-    return (f->id & 1) == 0 && skua_stream_id_index(f->id) < streams && f->offset == 0 &&
+        uni != 0 ? own->initial_max_stream_data_uni : own->initial_max_stream_data_bidi_remote;
+    uint64_t *count = opened->count[uni];
+    uint64_t *of_these = &count[skua_stream_id_message(f->id)];
+    uint64_t least = skua_stream_id_index(f->id) + 1;
+    *of_these = *of_these > least ? *of_these : least;
+    return (f->id & 1) == 0 && count[0] + count[1] <= streams && f->offset == 0 &&
            f->len <= bytes && f->len <= UINT16_MAX;
 }
 
@@ -109,6 +120,7 @@ bool skua_streams_early_fit(const uint8_t *frames, size_t len,
                             const struct skua_transport_params *own)
 {
     struct skua_reader r = skua_reader_of(frames, len);
+    struct opened opened = {{{0}}};
     uint64_t bytes = 0;
     unsigned count = 0;
     while (skua_reader_left(&r) > 0) {
@@ -119,7 +131,7 @@ bool skua_streams_early_fit(const uint8_t *frames, size_t len,
         if (f.type == SKUA_FRAME_PADDING) {
             continue;
         }
-        if (f.type != SKUA_FRAME_STREAM || !fits(&f.stream, own) ||
+        if (f.type != SKUA_FRAME_STREAM || !fits(&f.stream, &opened, own) ||
             ++count > SKUA_LIMIT_FRAMES_PER_PACKET) {
             return false;
         }

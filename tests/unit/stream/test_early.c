@@ -62,6 +62,26 @@ static void each_limit(void **state)
     assert_false(one_fits(BIDI, 1, 1)); /* not the first bytes */
 }
 
+/* Streams of messages are numbered by themselves, and count together with the others. */
+static void both_numberings_together(void **state)
+{
+    (void)state;
+    enum { BIDI = 0, UNI = 2, MESSAGES = 4, NEXT = 8 };
+    static const uint64_t too_many[] = {BIDI + NEXT, UNI + MESSAGES + NEXT};
+    for (size_t i = 0; i < sizeof too_many / sizeof too_many[0]; i++) {
+        struct frames f;
+        begin(&f);
+        put(&f, BIDI, 0, 1, false);
+        put(&f, BIDI + MESSAGES + NEXT, 0, 1, false); /* the second: it opens the first as well */
+        put(&f, BIDI + MESSAGES, 0, 1, false);
+        put(&f, UNI, 0, 1, false);
+        put(&f, UNI + MESSAGES, 0, 1, false);
+        assert_true(fit(&f));
+        put(&f, too_many[i], 0, 1, false);
+        assert_false(fit(&f));
+    }
+}
+
 static void all_together(void **state)
 {
     (void)state;
@@ -106,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_limit),
+        cmocka_unit_test(both_numberings_together),
         cmocka_unit_test(all_together),
         cmocka_unit_test(nothing_but_bytes),
     };
