@@ -12,6 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct skua_addr remote = {
     .family = SKUA_FAMILY_IPV4, .port = 1, .ip = {192, 0, 2, 1}};
+static const struct skua_addr local = {
+    .family = SKUA_FAMILY_IPV4, .port = 2, .ip = {198, 51, 100, 1}};
 
 struct client {
     struct ends ends;
@@ -43,7 +45,11 @@ static void check_token(const uint8_t *data, size_t size, bool change)
     client_init(&c);
     skua_tokens_init(&tokens, &c.ends.server_keys.secret);
     const struct skua_token_claim claim = {
-        .remote = &remote, .header = c.initiator.syn, .header_len = c.head.body};
+        .remote = &remote,
+        .local = &local,
+        .header = c.initiator.syn,
+        .header_len = c.head.body,
+    };
     skua_token_write(&tokens, token, &claim, now);
     if (!change) {
         bool held = skua_token_check(&tokens, data, size, &claim, now);

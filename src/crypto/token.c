@@ -47,19 +47,24 @@ static uint64_t slot_number(skua_time now)
     return now / SKUA_TOKEN_SLOT_NS;
 }
 
+static void write_addr(struct skua_writer *w, const struct skua_addr *addr)
+{
+    skua_writer_u8(w, addr->family);
+    skua_writer_u16(w, addr->port);
+    skua_writer_u32(w, addr->scope);
+    skua_writer_copy(w, addr->ip, sizeof addr->ip);
+}
+
 static void write_at(struct skua_tokens *tokens, uint8_t out[SKUA_TOKEN_LEN],
                      const struct skua_token_claim *claim, uint64_t number)
 {
     const struct skua_token_slot *slot = slot_at(tokens, number);
-    const struct skua_addr *remote = claim->remote;
-    uint8_t input[1 + 8 + 1 + 2 + 4 + sizeof remote->ip + SKUA_TOKEN_HEADER_MAX];
+    uint8_t input[1 + 8 + 2 * (1 + 2 + 4 + sizeof claim->remote->ip) + SKUA_TOKEN_HEADER_MAX];
     struct skua_writer w = skua_writer_of(input, sizeof input);
     skua_writer_u8(&w, SKUA_TOKEN_ADDRESS);
     skua_writer_u64(&w, number);
-    skua_writer_u8(&w, remote->family);
-    skua_writer_u16(&w, remote->port);
-    skua_writer_u32(&w, remote->scope);
-    skua_writer_copy(&w, remote->ip, sizeof remote->ip);
+    write_addr(&w, claim->remote);
+    write_addr(&w, claim->local);
     skua_writer_copy(&w, claim->header, claim->header_len);
     SKUA_ASSERT(!w.failed);
     out[0] = SKUA_TOKEN_ADDRESS;

@@ -5,9 +5,9 @@
  *
  *   kind u8 ‖ low byte of the slot u8 ‖ SipHash-2-4-128(the slot's key, kind ‖ slot ‖ claim)
  *
- * where the claim is the address and the SYN's header. Both come with the SYN that brings the token
- * back, so that nothing has to be carried, nothing has to be hidden, and no nonce can repeat: a PRF
- * is enough, and costs a fifth of an AEAD.
+ * where the claim is the client's address, the server's to which it sent, and the SYN's header. All
+ * come with the SYN that brings the token back, so that nothing has to be carried, nothing has to
+ * be hidden, and no nonce can repeat: a PRF is enough, and costs a fifth of an AEAD.
  *
  * Time is cut into slots of 64 s, each with a key of its own, derived from the endpoint's static
  * key. A token holds in its slot and the next: 64 to 128 s, longer than a SYN is repeated. All
@@ -51,6 +51,7 @@ struct skua_tokens {
 /* What a token is bound to: another claim, another token. */
 struct skua_token_claim {
     const struct skua_addr *remote; /* who gets the token, and must bring it back */
+    const struct skua_addr *local;  /* ... to here: a copy of its SYN proves nothing elsewhere */
     const uint8_t *header;          /* the SYN's first byte, version and ids, as they stand */
     size_t header_len;              /* at most SKUA_TOKEN_HEADER_MAX */
 };

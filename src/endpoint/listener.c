@@ -38,7 +38,11 @@ static enum skua_verdict refuse(struct skua_endpoint *ep, const struct skua_arri
 static struct skua_token_claim token_claim(const struct skua_arrival *a)
 {
     return (struct skua_token_claim){
-        .remote = &a->path->remote, .header = a->data, .header_len = a->head->body};
+        .remote = &a->path->remote,
+        .local = &a->path->local,
+        .header = a->data,
+        .header_len = a->head->body,
+    };
 }
 
 /* Whether the SYN's sender has proved its address by a token. */

@@ -8,9 +8,13 @@ static const uint8_t header[23] = {0xc0, 0x73, 0x6b, 0, 1, 8, 1, 2, 3, 4, 5, 6, 
 static const struct skua_addr remote = {
     .family = SKUA_FAMILY_IPV4, .port = 4000, .ip = {192, 0, 2, 1}};
 
+static const struct skua_addr local = {
+    .family = SKUA_FAMILY_IPV4, .port = 4433, .ip = {198, 51, 100, 7}};
+
 static struct skua_token_claim claim_of(const struct skua_addr *addr)
 {
-    return (struct skua_token_claim){.remote = addr, .header = header, .header_len = sizeof header};
+    return (struct skua_token_claim){
+        .remote = addr, .local = &local, .header = header, .header_len = sizeof header};
 }
 
 /* The value was computed by another implementation (Python, with SipHash written out). */
@@ -22,7 +26,7 @@ static void known_answer(void **state)
     uint8_t token[SKUA_TOKEN_LEN];
     skua_tokens_init(&tokens, &identity);
     skua_token_write(&tokens, token, &claim, 1000 * SKUA_TOKEN_SLOT_NS);
-    assert_hex(token, sizeof token, "01e8de2e0d12fcdd7fd631253dad0e586f01");
+    assert_hex(token, sizeof token, "01e8796543cf75a25bc8d7837459c5605b29");
     skua_tokens_wipe(&tokens);
 }
 
@@ -95,6 +99,13 @@ static void belongs_to_one_address_one_syn_and_one_server(void **state)
     assert_false(skua_token_check(&tokens, token, sizeof token, &claim, now));
     addr = remote;
     assert_true(skua_token_check(&tokens, token, sizeof token, &claim, now));
+    addr = local; /* the server's own */
+    claim.local = &addr;
+    addr.ip[3]++;
+    assert_false(skua_token_check(&tokens, token, sizeof token, &claim, now));
+    addr = local;
+    addr.port++;
+    assert_false(skua_token_check(&tokens, token, sizeof token, &claim, now));
 }
 
 static void forgeries_are_none(void **state)

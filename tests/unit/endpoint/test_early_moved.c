@@ -23,7 +23,7 @@ static void inject_proven(struct pair *p, const struct early_tap *t, const struc
     assert_int_equal(skua_header_peek(t->syn, t->len, SKUA_OWN_ID_LEN, &head), SKUA_VERDICT_OK);
     assert_int_equal(skua_syn_read(t->syn, t->len, &head, &syn), SKUA_VERDICT_OK);
     const struct skua_token_claim claim = {
-        .remote = &path->remote, .header = t->syn, .header_len = head.body};
+        .remote = &path->remote, .local = &path->local, .header = t->syn, .header_len = head.body};
     skua_token_write(&ep->admission.tokens, token, &claim, p->now);
     const size_t rest = (size_t)head.body + 2 + syn.token_len;
     struct skua_writer w = skua_writer_of(proven, sizeof proven);
@@ -79,24 +79,33 @@ static void a_copy_comes_first(void **state)
     }
 }
 
-/* The copy bears the client's address, and has come to another one of the server's. */
+/* The copy bears the client's address, and has come to another one of the server's: ahead of the
+ * SYN, and behind the one that proves the client's address, which proves nothing there. */
 static void a_copy_to_another_address_of_the_server(void **state)
 {
     (void)state;
-    struct pair p;
-    struct early_tap t = {.mute = false};
-    struct skua_token token = begin(&p, &t, NULL);
-    p.way[CLIENT].local = p.way[SERVER].remote;
-    struct skua_path elsewhere = p.way[CLIENT];
-    elsewhere.local.ip[3]++;
-    (void)early_call(&p, &token, "hello");
-    pair_run(&p, p.delay / 2);
-    pair_inject_along(&p, SERVER, &elsewhere, t.syn, t.len);
-    assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
-    pair_run(&p, 10 * p.delay);
-    assert_true(p.astray > 0);
-    early_came_through(&p, "hello", true);
-    pair_close(&p);
+    for (int i = 0; i < 2; i++) {
+        struct pair p;
+        struct early_tap t = {.mute = false};
+        struct skua_token token = begin(&p, &t, NULL);
+        p.way[CLIENT].local = p.way[SERVER].remote;
+        struct skua_path elsewhere = p.way[CLIENT];
+        elsewhere.local.ip[3]++;
+        (void)early_call(&p, &token, "hello");
+        pair_run(&p, p.delay / 2);
+        pair_inject_along(&p, SERVER, &elsewhere, t.syn, t.len);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 1);
+        if (i == 1) {
+            pair_run(&p, 3 * p.delay);
+            assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_REPEAT), 1);
+            pair_inject_along(&p, SERVER, &elsewhere, t.syn, t.len);
+            assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_BAD_TOKEN), 1);
+        }
+        pair_run(&p, 10 * p.delay);
+        assert_true(p.astray > 0);
+        early_came_through(&p, "hello", true);
+        pair_close(&p);
+    }
 }
 
 /* The NAT in front of the client gives it another port from the first repeat on; or with every one.
