@@ -9,8 +9,6 @@
 #include "base/time.h"
 
 static const char export_label[] = "simulation";
-enum { ABORT_CODE = 77 };
-
 static struct sim_app *app_of(const struct sim_host *host)
 {
     return host->user;
@@ -196,7 +194,7 @@ static void do_abort(struct sim_conn *c)
         c->app->world->counts[SIM_COUNT_ABORT]++;
         sim_datagram_check(c);
         SIM_CHECK(c->app->world,
-                  skua_conn_abort(c->host->ep, c->handle, ABORT_CODE, "enough") == SKUA_OK);
+                  skua_conn_abort(c->host->ep, c->handle, SIM_ABORT_CODE, "enough") == SKUA_OK);
         become_over(c, SKUA_EABORTED);
     }
 }
@@ -407,8 +405,12 @@ void sim_app_start(struct sim_conn *c)
     sim_datagram_arm(c);
     struct skua_addr to = path.remote;
     sim_oracle_proven(c->host, &to);
+    struct skua_token token;
+    sim_early_call(c, &token);
     enum skua_err err = skua_conn_connect(c->host->ep, &path, &c->config, &c->handle);
     SIM_CHECK(w, err == SKUA_OK);
+    c->config.token = NULL;
+    c->call = sim_oracle_call(c->host, c->handle);
     arm(c);
     if (c->plan.early) {
         sim_stream_open_more(c);
@@ -477,7 +479,10 @@ static void on_incoming(struct sim_host *host, const struct skua_event *event)
         c->may_fail = true;
         return;
     }
-    struct sim_conn *client = find_client(app, c);
+    if (event->early) {
+        sim_early_incoming(c);
+    }
+    struct sim_conn *client = event->early ? sim_early_caller(app, c) : find_client(app, c);
     SIM_CHECK(w, client != NULL);
     SIM_CHECK(w, client->peer == NULL);
     c->peer = client;
@@ -516,16 +521,22 @@ static void on_met(struct sim_conn *c)
     sim_conn_check(mate);
 }
 
-static void on_established(struct sim_conn *c)
+static void on_established(struct sim_conn *c, bool early_taken)
 {
     struct sim_world *w = c->app->world;
     struct skua_key key;
+    if (c->early) {
+        sim_early_shown(c);
+        return;
+    }
     SIM_CHECK(w, (c->client || c->mate != NULL) && !c->established && !c->over);
     c->established = true;
     c->accepted = c->mate != NULL;
     export_secret(c);
     if (c->mate != NULL) {
         on_met(c);
+    } else {
+        sim_early_answered(c, early_taken);
     }
     SIM_CHECK(w, skua_conn_peer_key(c->host->ep, c->handle, &key) == SKUA_OK);
     SIM_CHECK(w, memcmp(&key, skua_endpoint_key(c->to->ep), sizeof key) == 0);
@@ -534,105 +545,10 @@ static void on_established(struct sim_conn *c)
     sim_conn_check(c);
 }
 
-/* A stateless RESET of a server, or the RST of a close that ran into its deadline. */
-static bool is_forgotten(const struct sim_conn *c, const struct skua_event *e)
-{
-    return (c->client || c->mate != NULL) && e->error == SKUA_ECONNRESET && e->remote &&
-           !e->application && e->code == SKUA_CODE_NO_ERROR;
-}
-
-static void count_end(struct sim_conn *c, const struct skua_event *e)
-{
-    uint64_t *n = c->app->world->counts;
-    enum skua_err error = e->error;
-    n[SIM_COUNT_END_FORGOTTEN] += is_forgotten(c, e);
-    n[SIM_COUNT_END_OK] += error == SKUA_OK;
-    n[SIM_COUNT_END_RESET] += error == SKUA_ECONNRESET;
-    n[SIM_COUNT_END_REFUSED] += error == SKUA_ECONNREFUSED;
-    n[SIM_COUNT_END_PEERKEY] += error == SKUA_EPEERKEY;
-    n[SIM_COUNT_END_TIMEOUT] += error == SKUA_ETIMEDOUT;
-    n[SIM_COUNT_END_IDLE] += error == SKUA_EIDLE;
-    n[SIM_COUNT_END_OTHER] += error != SKUA_OK && error != SKUA_ECONNRESET &&
-                              error != SKUA_ECONNREFUSED && error != SKUA_EPEERKEY &&
-                              error != SKUA_ETIMEDOUT && error != SKUA_EIDLE;
-}
-
-/* The accept queue was full. The RST that says so may be lost, with all its repeats. */
-static bool refused_for_room(const struct sim_conn *c, const struct skua_event *e, bool silence)
-{
-    bool told = e->error == SKUA_ECONNREFUSED && e->remote && e->code == SKUA_CODE_OVERLOAD;
-    return c->may_overflow && c->client && c->peer == NULL && (told || silence);
-}
-
-/* Was `c` perhaps unable to learn from `p`, who has ended, that its FIN arrived? */
-static bool is_unheard(const struct sim_conn *c, const struct sim_conn *p)
-{
-    skua_time late = p->finished_at + 5 * SKUA_SEC;
-    return sim_link_between(p->host, c->host)->spoilt_at >= late ||
-           sim_link_between(c->host, p->host)->spoilt_at >= late ||
-           p->host->nat.dropped_at >= p->finished_at;
-}
-
-/* Is this end what the two sides' doings allow? */
-static bool end_is_right(const struct sim_conn *c, const struct skua_event *e)
-{
-    const struct sim_conn *p = c->peer;
-    /* A peer that is gone for good: it does not answer, or says by a stateless RESET that it knows
-     * nothing (a server, to its clients). */
-    bool silence = e->error == SKUA_ETIMEDOUT || e->error == SKUA_EIDLE || is_forgotten(c, e);
-    if ((c->may_fail && silence) || refused_for_room(c, e, silence)) {
-        return true;
-    }
-    if (c->bereft && (silence || e->error == SKUA_OK || (e->error == SKUA_EABORTED && c->closed))) {
-        return true;
-    }
-    if (c->expected != SKUA_OK) {
-        /* A refusal by RST may be lost, with all its repeats. */
-        return e->error == c->expected || (c->expected == SKUA_ECONNREFUSED && silence);
-    }
-    if ((p != NULL && p->aborted) || (c->mate != NULL && c->mate->aborted)) {
-        /* A RST may be lost, and we may have been through before it. */
-        return silence || (e->error == SKUA_OK) ||
-               (e->error == SKUA_ECONNRESET && e->remote && e->application &&
-                e->code == ABORT_CODE && strcmp(e->reason, "enough") == 0) ||
-               (e->error == SKUA_ECONNRESET && e->remote && e->application &&
-                e->code == ABORT_CODE && e->reason[0] == '\0') ||
-               (e->error == SKUA_EABORTED && c->closed);
-    }
-    if (c->client && c->peer_plan.refuse && !(c->peer != NULL && c->peer->accepted)) {
-        return silence || (e->error == SKUA_ECONNREFUSED && e->remote) ||
-               (e->error == SKUA_EABORTED && c->closed);
-    }
-    if (c->mate != NULL && c->peer == NULL && (c->mate->closed || c->mate->aborted)) {
-        return silence || (e->error == SKUA_EABORTED && c->closed); /* it did not wait for us */
-    }
-    if (e->error == SKUA_EVERSION) {
-        /* Nothing protects VERSIONS from damage: one flipped bit asks for it, another one spoils
-         * it. */
-        return (c->client || c->mate != NULL) && e->remote && !c->established &&
-               c->app->world->counts[SIM_COUNT_CORRUPTED] > 1;
-    }
-    if (c->may_fail) {
-        return true;
-    }
-    if (c->closed && !c->established) {
-        return e->error == SKUA_EABORTED;
-    }
-    if (c->plan.end == SIM_END_EARLY || (p != NULL && p->plan.end == SIM_END_EARLY)) {
-        /* close() gives up after its deadline, by a RST. */
-        return e->error == SKUA_OK || silence ||
-               (e->error == SKUA_ECONNRESET && e->remote && !e->application);
-    }
-    /* Where the last packet of a peer that went through TIME_WAIT is lost, and for seconds its
-     * repeats or what asks for them, nobody says that our FIN has arrived (it has). Behind a NAT
-     * that forgets he cannot be asked either, since he speaks no more of himself. */
-    return e->error == SKUA_OK || (silence && p != NULL && p->finished && is_unheard(c, p));
-}
-
 static void on_closed(struct sim_conn *c, const struct skua_event *e)
 {
     struct sim_world *w = c->app->world;
-    if (!end_is_right(c, e)) {
+    if (!sim_end_is_right(c, e)) {
         sim_fail(w,
                  "host %u: a %s ended with %s (remote %d, application %d, code %llu, frame %llu, "
                  "\"%s\")",
@@ -643,7 +559,7 @@ static void on_closed(struct sim_conn *c, const struct skua_event *e)
     if (e->error == SKUA_EPEERKEY) {
         SIM_CHECK(w, memcmp(&e->key, skua_endpoint_key(c->to->ep), sizeof e->key) == 0);
     }
-    count_end(c, e);
+    sim_end_count(c, e);
     become_over(c, e->error);
 }
 
@@ -678,7 +594,7 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
         on_path(c, event);
         break;
     case SKUA_EVENT_ESTABLISHED:
-        on_established(c);
+        on_established(c, event->early);
         break;
     case SKUA_EVENT_DELIVERED:
         SIM_CHECK(w, !c->delivered_all && (c->shut || c->closed));
@@ -696,6 +612,7 @@ static void on_event(struct sim_host *host, const struct skua_event *event)
         on_closed(c, event);
         break;
     case SKUA_EVENT_TOKEN:
+        sim_early_keep(c);
         break;
     case SKUA_EVENT_DATAGRAM:
     case SKUA_EVENT_DATAGRAM_ROOM:

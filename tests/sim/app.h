@@ -50,7 +50,8 @@ struct sim_plan {
     uint32_t moves;              /* client: to other sockets, the same way */
     uint32_t losses;             /* client: of the socket in use, for the rest of `span` */
     skua_time span;
-    bool early; /* client: streams are opened before the connection stands */
+    bool early;      /* client: streams are opened before the connection stands */
+    bool uses_token; /* client: it waits for a token, and sends early data with it */
     enum sim_end end;
     skua_time end_at;       /* after connect or accept; 0 = not by time */
     skua_time accept_after; /* server: INCOMING waits so long */
@@ -117,6 +118,11 @@ struct sim_conn {
     char label[SKUA_LABEL_MAX + 1];
     uint8_t exporter[16];
     bool exported;
+    uint64_t call; /* what tells the client's SYN from others; of a server where that had early data
+                    */
+    bool offers;   /* client: early data, with a token */
+    bool early;    /* server: early data made it ... */
+    bool shown;    /* ... and its client has shown that it is there */
     bool established, accepted, shut, closed, aborted, over, finished;
     bool crashed;                    /* its host was lost while it lived: it never ends */
     bool bereft;                     /* ... its peer's was */
@@ -134,8 +140,16 @@ struct sim_conn {
     uint64_t delivered;
 };
 
+/* What servers gave to a host: the newest first. */
+enum { SIM_TOKENS = 4 };
+struct sim_tokens {
+    struct skua_token token[SIM_TOKENS];
+    unsigned count;
+};
+
 struct sim_app {
     struct sim_world *world;
+    struct sim_tokens tokens[SIM_HOSTS_MAX];
     skua_time heal_at; /* no socket is lost from then on */
     struct sim_conn *conns;
     struct sim_stream *work[SIM_HOSTS_MAX];
@@ -154,6 +168,9 @@ void sim_app_free(struct sim_app *app);
 struct sim_conn *sim_app_conn(struct sim_app *app, struct sim_host *from, unsigned socket,
                               struct sim_host *to);
 void sim_app_start(struct sim_conn *conn);
+/* It waits for a token that has not come yet; and when to look again. */
+bool sim_early_waits(const struct sim_conn *conn);
+skua_time sim_early_look_again(const struct sim_conn *conn);
 /* Makes it a rendezvous: returns the other side's attempt, to be started as well. */
 struct sim_conn *sim_app_mate(struct sim_conn *conn);
 
@@ -180,6 +197,23 @@ bool sim_stream_sent(const struct sim_stream *stream);
 bool sim_stream_received(const struct sim_stream *stream);
 bool sim_stream_awaits(const struct sim_stream *stream); /* the answer of the reader */
 void sim_conn_check(struct sim_conn *conn);
+
+/* --- between app.c and app_end.c */
+enum { SIM_ABORT_CODE = 77 };
+/* Is this end what the two sides' doings allow? */
+bool sim_end_is_right(const struct sim_conn *conn, const struct skua_event *event);
+void sim_end_count(struct sim_conn *conn, const struct skua_event *event);
+
+/* --- between app.c, app_stream.c and app_early.c */
+void sim_early_keep(struct sim_conn *conn); /* TOKEN came */
+/* It is about to connect: `token` is for the config, where it uses one. */
+void sim_early_call(struct sim_conn *conn, struct skua_token *token);
+void sim_early_incoming(struct sim_conn *server); /* its early data made it */
+/* Whose SYN that was; NULL = nobody's. */
+struct sim_conn *sim_early_caller(struct sim_app *app, const struct sim_conn *server);
+void sim_early_shown(struct sim_conn *server);                      /* ESTABLISHED, at last */
+void sim_early_answered(struct sim_conn *conn, bool taken);         /* ESTABLISHED, of a client */
+void sim_early_stream(const struct sim_stream *stream, bool early); /* it was reported */
 
 /* --- between app_stream.c and app_message.c */
 enum { SIM_SCRATCH = 1 << 17 };

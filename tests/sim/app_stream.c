@@ -568,6 +568,7 @@ static void on_stream(struct sim_conn *c, const struct skua_event *e)
     s->peer = find_stream(c->peer, s->id);
     SIM_CHECK(c->app->world, s->peer != NULL && s->peer->own);
     s->peer->peer = s;
+    sim_early_stream(s, e->early);
     sim_stream_queue(s, true, false);
 }
 

@@ -63,6 +63,12 @@ static void check_transition(struct sim_host *host, const struct skua_trace_even
                  (int)e->args[0], (int)e->args[1]);
     }
     host->oracle.transitions++;
+    if (e->args[0] == SKUA_STATE_SYN_RCVD && e->args[1] == SKUA_STATE_ESTABLISHED) {
+        /* A packet of the client opened, and only the SYN_ACK can have made that. */
+        const struct skua_connection *c = skua_endpoint_conn(host->ep, e->conn);
+        SIM_CHECK(host->world, c != NULL);
+        sim_oracle_proven(host, &c->path.remote);
+    }
     if (e->conn != 0) {
         struct sim_known *k = know(&host->oracle, e->conn);
         if (k->state != SKUA_STATES && k->state != e->args[0]) {
@@ -189,7 +195,10 @@ static void check_path(struct sim_host *host, const struct skua_trace_event *e)
     if (c != NULL && !c->is_server) {
         return; /* it sends where it called */
     }
-    if (e->args[0] == 1) {
+    /* In SYN_RCVD a token in the SYN is the proof. */
+    bool by_token = e->args[0] == 2 && c != NULL && c->half_open;
+    host->world->counts[SIM_COUNT_EARLY_MOVED] += by_token;
+    if (e->args[0] == 1 || by_token) {
         SIM_CHECK(host->world, p->out > 0 && p->in > 0);
         p->proven = true;
     } else if (e->args[0] == 2 && !p->proven) {
@@ -268,6 +277,18 @@ void sim_oracle_sent(struct sim_host *host, const struct skua_addr *peer, size_t
 void sim_oracle_proven(struct sim_host *host, const struct skua_addr *peer)
 {
     place_of(&host->oracle, peer)->proven = true;
+}
+
+uint64_t sim_oracle_call(const struct sim_host *host, uint64_t conn)
+{
+    const struct skua_connection *c = skua_endpoint_conn(host->ep, conn);
+    SIM_CHECK(host->world, c != NULL);
+    const struct skua_id id = c->is_server ? c->ids.peer : skua_ids_own(&c->ids);
+    uint64_t call = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        call = call << 8 | id.bytes[i];
+    }
+    return call;
 }
 
 static void check_connection(struct sim_host *host, const struct skua_connection *c)

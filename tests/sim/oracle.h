@@ -48,6 +48,9 @@ void sim_oracle_received(struct sim_host *host, const struct skua_addr *peer, si
 void sim_oracle_sent(struct sim_host *host, const struct skua_addr *peer, size_t len);
 /* The address is proven to be the peer's. */
 void sim_oracle_proven(struct sim_host *host, const struct skua_addr *peer);
+/* What tells a client's attempt from all others: of the id that it chose for its SYN. The same at a
+ * server, where its early data have just made a connection. */
+uint64_t sim_oracle_call(const struct sim_host *host, uint64_t conn);
 /* After a turn of the driver; `deep` also runs the core's own invariant checks. */
 void sim_oracle_turn(struct sim_host *host, bool deep);
 

@@ -13,6 +13,7 @@
 #include "app.h"
 #include "base/assert.h"
 #include "base/time.h"
+#include "onlooker.h"
 #include "siege.h"
 
 /* Repeats back off to 31 s for a SYN; whatever was lost last before the healing is sent again after
@@ -27,6 +28,7 @@ struct scenario {
     struct sim_host *server;
     struct sim_link_config link;
     struct sim_siege siege;
+    struct sim_onlooker onlooker; /* where there is one */
     skua_time rtt;
     skua_time heal_at;
     skua_time patience;
@@ -237,7 +239,38 @@ static void draw_ends(struct scenario *s, struct sim_conn *c)
 
 static void start(void *arg)
 {
-    sim_app_start(arg);
+    struct sim_conn *c = arg;
+    if (sim_early_waits(c)) {
+        sim_at(c->app->world, sim_early_look_again(c), start, c);
+    } else {
+        sim_app_start(c);
+    }
+}
+
+/* One of the two gives up soon: when the SYN and what answers it are under way. */
+static void end_soon(struct scenario *s, struct sim_conn *c)
+{
+    struct sim_rng *rng = &s->w->rng;
+    struct sim_plan *one = sim_rng_chance(rng, 600000) ? &c->plan : &c->peer_plan;
+    one->end = sim_rng_chance(rng, 500000) ? SIM_END_EARLY : SIM_END_ABORT;
+    one->end_at = 1 + sim_rng_log(rng, SKUA_USEC, 2 * s->rtt);
+}
+
+/* Early data, or a token to send some the next time. */
+static void draw_early(struct scenario *s, struct sim_conn *c)
+{
+    struct sim_rng *rng = &s->w->rng;
+    if (!s->siege.early || c->expected == SKUA_EPEERKEY) {
+        return;
+    }
+    c->config.tokens = sim_rng_chance(rng, 900000);
+    c->plan.uses_token = c->next != NULL && sim_rng_chance(rng, 800000);
+    if (c->plan.uses_token) {
+        c->plan.streams[1] += c->plan.streams[0] + c->plan.streams[1] == 0;
+        if (c->expected == SKUA_OK && sim_rng_chance(rng, 150000)) {
+            end_soon(s, c);
+        }
+    }
 }
 
 static void note_window(struct scenario *s, const struct skua_conn_config *c)
@@ -318,6 +351,9 @@ static void draw_conn(struct scenario *s, struct sim_host *from, bool psk, const
         c->config.max_streams_bidi = (uint32_t)sim_rng_between(rng, 1, 4);
         c->config.max_streams_uni = (uint32_t)sim_rng_between(rng, 1, 4);
         c->plan.keep = 0; /* a stream whose handle is kept counts */
+    }
+    if (!rendezvous) {
+        draw_early(s, c);
     }
     c->config.datagram_buffer = draw_buffer(rng);
     c->config.max_message = maybe(rng, 500000, 1, 100000);
@@ -514,7 +550,7 @@ static void draw(struct scenario *s, enum sim_class class)
     for (size_t i = 0; i < sizeof s->secret; i++) {
         s->secret[i] = (uint8_t)sim_rng_next(rng);
     }
-    bool psk = sim_rng_chance(rng, 100000);
+    bool psk = !s->siege.early && sim_rng_chance(rng, 100000);
     const char *label = sim_rng_chance(rng, 500000) ? "" : "sim";
     s->siege.banned = *skua_endpoint_key(w->host[1].ep);
     draw_listener(s, psk, label);
@@ -523,6 +559,7 @@ static void draw(struct scenario *s, enum sim_class class)
     uint64_t bytes =
         class == SIM_LARGE ? sim_rng_between(rng, most / 8, most) : sim_rng_log(rng, 4096, most);
     uint32_t conns = (uint32_t)sim_rng_between(rng, 1, class == SIM_LARGE ? 2 : 4);
+    conns += s->siege.early ? 1 : 0;
     for (uint32_t i = 0; i < conns; i++) {
         struct sim_host *from = &w->host[1 + sim_rng_below(rng, clients)];
         draw_conn(s, from, psk, s->secret, label, bytes / conns);
@@ -532,6 +569,9 @@ static void draw(struct scenario *s, enum sim_class class)
     if (sim_rng_chance(rng, 100000)) {
         s->victim = sim_rng_chance(rng, 700000) ? s->server : &w->host[1];
         sim_at(w, w->now + sim_rng_log(rng, SKUA_MSEC, 3 * SKUA_SEC), crash, s);
+    }
+    if (sim_rng_chance(rng, s->siege.early ? 400000 : 150000)) {
+        sim_onlooker_start(&s->onlooker, w, s->heal_at);
     }
     sim_at(w, s->heal_at, heal, s);
     if (sim_rng_chance(rng, 200000)) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/time.h"
 #include "base/verdict.h"
 
 /* Payload that IPv6's least MTU leaves: docs/protocol.md, "SYN". */
@@ -16,9 +17,22 @@ static void draw_flood(struct sim_siege *siege, struct sim_rng *rng)
     siege->shuts_out = siege->shuts_out || siege->retry == SKUA_RETRY_NEVER;
 }
 
+/* A SYN that seems to have moved is answered by RETRY in every mode. */
+static void draw_early(struct sim_siege *siege, struct sim_rng *rng)
+{
+    siege->early = true;
+    siege->least_mtu = PATH_MIN_WITH_TOKEN;
+    siege->early_window =
+        sim_rng_chance(rng, 500000) ? sim_rng_log(rng, SKUA_MSEC, 60 * SKUA_SEC) : 0;
+    siege->early_backlog = sim_rng_chance(rng, 300000) ? (uint32_t)sim_rng_between(rng, 1, 3) : 0;
+}
+
 void sim_siege_draw(struct sim_siege *siege, struct sim_rng *rng)
 {
     siege->least_mtu = PATH_MIN;
+    if (sim_rng_chance(rng, 400000)) {
+        draw_early(siege, rng);
+    }
     siege->abort_on_overflow = sim_rng_chance(rng, 150000);
     siege->backlog = siege->abort_on_overflow || sim_rng_chance(rng, 200000) ? 1 : 0;
     siege->bans = sim_rng_chance(rng, 30000);
@@ -62,6 +76,9 @@ void sim_siege_listen(struct sim_siege *siege, struct skua_listen_config *config
     config->retry_half_open = siege->retry_half_open;
     config->retry_handshakes = siege->retry_handshakes;
     config->prefix_handshakes = siege->prefix_handshakes;
+    config->early_data = siege->early;
+    config->early_window_ns = siege->early_window;
+    config->early_backlog = siege->early_backlog;
     config->allow = allow;
     config->allow_user = siege;
 }
@@ -85,5 +102,7 @@ void sim_siege_count(const struct sim_host *server, uint64_t *counts)
     counts[SIM_COUNT_SYN_QUEUE_FULL] += verdicts[SKUA_VERDICT_SYN_QUEUE_FULL];
     counts[SIM_COUNT_ACCEPT_QUEUE_FULL] += verdicts[SKUA_VERDICT_ACCEPT_QUEUE_FULL];
     counts[SIM_COUNT_ACCEPT_OVERFLOW] += verdicts[SKUA_VERDICT_ACCEPT_OVERFLOW];
+    counts[SIM_COUNT_TAKEN_BACK] += verdicts[SKUA_VERDICT_SYN_CANCELLED];
+    counts[SIM_COUNT_EARLY_COPY] += verdicts[SKUA_VERDICT_SYN_REPLAYED];
     counts[SIM_COUNT_KEY_REFUSED] += verdicts[SKUA_VERDICT_KEY_REFUSED];
 }

@@ -1,5 +1,6 @@
 /* What a random scenario does to the listener's door: RETRY in each mode, watermarks and queues
- * that are small, networks' shares, keys that are not wanted, and floods of SYNs from elsewhere. */
+ * that are small, networks' shares, keys that are not wanted, floods of SYNs from elsewhere, and
+ * early data. */
 #ifndef SKUA_TESTS_SIM_SIEGE_H
 #define SKUA_TESTS_SIM_SIEGE_H
 
@@ -16,7 +17,10 @@ struct sim_siege {
     bool shuts_out; /* whoever is honest may be kept out */
     bool bans;      /* `banned` is not wanted */
     struct skua_key banned;
-    uint32_t least_mtu; /* a path must carry at least this: a SYN with its token */
+    bool early;             /* early data are taken ... */
+    skua_time early_window; /* ... with tokens that are so old at most; 0 = default */
+    uint32_t early_backlog; /* ... from so many clients that have not answered; 0 = default */
+    uint32_t least_mtu;     /* a path must carry at least this: a SYN with its token */
 };
 
 void sim_siege_draw(struct sim_siege *siege, struct sim_rng *rng);

@@ -4,6 +4,8 @@ if(NOT TARGET skua_simulator)
   add_library(skua_simulator OBJECT
     ${dir}/app.c
     ${dir}/app_datagram.c
+    ${dir}/app_early.c
+    ${dir}/app_end.c
     ${dir}/app_message.c
     ${dir}/app_stream.c
     ${dir}/app_unordered.c
@@ -11,6 +13,7 @@ if(NOT TARGET skua_simulator)
     ${dir}/heap.c
     ${dir}/link.c
     ${dir}/nat.c
+    ${dir}/onlooker.c
     ${dir}/oracle.c
     ${dir}/pair.c
     ${dir}/scenario.c

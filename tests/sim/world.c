@@ -263,8 +263,7 @@ void sim_host_nat(struct sim_host *host, const struct sim_nat_config *config)
     sim_nat_init(&host->nat, host->index, config);
 }
 
-/* A host behind a NAT can be reached by the NAT's address only. */
-static struct sim_host *host_of(struct sim_world *w, const struct skua_addr *addr)
+struct sim_host *sim_host_at(struct sim_world *w, const struct skua_addr *addr)
 {
     unsigned index = sim_nat_host_of(addr);
     bool by_nat = index < w->hosts;
@@ -325,7 +324,7 @@ static void offer(struct sim_host *host, struct sim_datagram *d)
     if (host->nat.on) {
         sim_nat_out(&host->nat, d);
     }
-    struct sim_host *to = host_of(w, &d->to);
+    struct sim_host *to = sim_host_at(w, &d->to);
     struct sim_link *link = sim_link_between(host, to != NULL ? to : host);
     struct sim_fate fate = {.copies = 0};
     if (to != NULL) {
@@ -384,13 +383,14 @@ static void transmit(struct sim_host *host, const struct skua_tx *tx)
         w->tap.batch(w->tap.arg, host, (tx->len + tx->segment_size - 1) / tx->segment_size);
     }
     if ((host->mute >> tx->path.socket & 1) != 0) {
-        const struct sim_host *to = host_of(w, &tx->path.remote);
+        const struct sim_host *to = sim_host_at(w, &tx->path.remote);
         if (to != NULL) {
             w->link[host->index][to->index].spoilt_at = w->now;
         }
         return;
     }
-    struct skua_addr from = sim_addr(host, tx->path.socket);
+    const bool told = tx->path.local.family != SKUA_FAMILY_NONE;
+    const struct skua_addr from = told ? tx->path.local : sim_addr(host, tx->path.socket);
     struct held *held = NULL;
     struct sim_datagram **last = NULL;
     if (c->hold_time != 0 && sim_rng_chance(&host->driver_rng, c->hold)) {

@@ -128,6 +128,9 @@ struct sim_link *sim_link_between(struct sim_host *from, struct sim_host *to);
 
 /* Puts a NAT before the host; `config` may be NULL. Before anything is sent. */
 void sim_host_nat(struct sim_host *host, const struct sim_nat_config *config);
+/* Whom a datagram to `addr` reaches; NULL = nobody. A host has all of 10.*.*.INDEX+1; behind a NAT
+ * it is reached by the NAT's address only. */
+struct sim_host *sim_host_at(struct sim_world *world, const struct skua_addr *addr);
 
 /* The address of a host's socket, and the path from one to another (which is not behind a NAT). */
 struct skua_addr sim_addr(const struct sim_host *host, unsigned socket);
