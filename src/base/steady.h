@@ -1,14 +1,15 @@
-/* A time that never falls back and never stands still, made of a clock that may fall back.
+/* A time that never falls back and is never held up for long, made of a clock that may fall back.
  *
  * The core compares times of different calls everywhere: deadlines, allowances, the order of lists
  * by age. Where the caller's clock falls back (the time of day was set; a machine was moved to
  * another host), deadlines that lie in what is now far ahead would hold everything up for as long
  * as the clock fell, and so would a time that waits until the clock has caught up. So from then on
- * the fall is added to what the clock says.
+ * the fall is added to what the clock says, until the clock itself is ahead again (it was set
+ * right, or another clock was behind): what it says holds from there.
  *
  * A fall of at most SKUA_STEADY_GRAIN is waited for instead. Callers who take their times from two
- * clocks in turn (a coarse one and a fine one, or the kernel's time of a packet and their own)
- * would else add up every small fall, and time would run too fast.
+ * clocks in turn (a coarse one and a fine one, or the kernel's time of a packet and their own) fall
+ * all the time, and none of that is time that passes.
  *
  * Sums saturate: whoever says SKUA_NEVER has stopped time for good. */
 #ifndef SKUA_BASE_STEADY_H
@@ -22,13 +23,16 @@
 /* All zero at first. */
 struct skua_steady {
     skua_time raw;   /* what the caller's clock said last */
-    skua_time shift; /* what it has fallen back in all */
+    skua_time shift; /* what it has fallen back since it was ahead of `now`; 0 = it is */
     skua_time now;   /* the steady time */
 };
 
 /* The caller's clock says `raw`: the steady time. */
 static inline skua_time skua_steady_tell(struct skua_steady *steady, skua_time raw)
 {
+    if (raw >= steady->now) {
+        steady->shift = 0;
+    }
     skua_time now = skua_time_add(raw, steady->shift);
     if (skua_time_sub(steady->now, now) > SKUA_STEADY_GRAIN) {
         steady->shift = steady->now - raw; /* `raw` is at most `now`, so no more than steady->now */

@@ -1,4 +1,4 @@
-/* A time that neither falls back nor stands still. */
+/* A time that neither falls back nor is held up. */
 #include "unit.h"
 
 #include "base/steady.h"
@@ -57,6 +57,36 @@ static void small_falls_do_not_add_up(void **state)
     assert_int_equal(skua_steady_tell(&clock, raw - SKUA_STEADY_GRAIN), raw + 1);
 }
 
+/* Two clocks that differ by more than that, as threads have them that wait for a lock between
+ * taking the time and using it. */
+static void falls_that_are_none_do_not_add_up(void **state)
+{
+    (void)state;
+    struct skua_steady clock = {0};
+    skua_time raw = HOUR;
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(skua_steady_tell(&clock, raw), raw);
+        assert_int_equal(skua_steady_tell(&clock, raw - 50 * SKUA_MSEC), raw);
+        raw += SKUA_MSEC;
+    }
+    assert_int_equal(skua_steady_tell(&clock, raw), raw);
+    assert_int_equal(skua_steady_to_raw(&clock, raw + 5), raw + 5);
+}
+
+/* Set an hour back, and set right ten minutes later: ten minutes have passed. */
+static void a_clock_that_is_set_right(void **state)
+{
+    (void)state;
+    struct skua_steady clock = {0};
+    const skua_time start = 5 * HOUR, later = start + HOUR / 6;
+    (void)skua_steady_tell(&clock, start);
+    assert_int_equal(skua_steady_tell(&clock, start - HOUR), start);
+    assert_int_equal(skua_steady_tell(&clock, later - HOUR), later);
+    assert_int_equal(skua_steady_tell(&clock, later + 1), later + 1);
+    assert_int_equal(skua_steady_tell(&clock, later + 2), later + 2);
+    assert_int_equal(skua_steady_to_raw(&clock, later + 2), later + 2);
+}
+
 /* Nothing wraps around at the end of time. */
 static void sums_saturate(void **state)
 {
@@ -76,6 +106,8 @@ int main(void)
         cmocka_unit_test(a_good_clock_is_taken_as_it_is),
         cmocka_unit_test(a_fall_does_not_stop_it),
         cmocka_unit_test(small_falls_do_not_add_up),
+        cmocka_unit_test(falls_that_are_none_do_not_add_up),
+        cmocka_unit_test(a_clock_that_is_set_right),
         cmocka_unit_test(sums_saturate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
