@@ -198,7 +198,7 @@ struct skua_connection {
     struct skua_settings *settings;  /* held; shared with others */
     struct skua_ids ids;             /* connection ids of both directions */
     struct skua_path path;
-    skua_time moved_at;         /* when it last changed; 0 = never */
+    skua_time moved_at;         /* when it last changed by a move (migrate.c); 0 = never */
     uint16_t peer_max_datagram; /* the peer's max_datagram_frame_size; 0 = it takes none */
     bool flowing;     /* a full packet that asked for an ACK has come since the peer was last asked
                          after what it sends (timers.c) */

@@ -88,7 +88,7 @@ bool skua_tx_begin(struct skua_connection *c, struct skua_fill *fill, uint8_t *b
 bool skua_tx_begin_to(struct skua_connection *c, struct skua_fill *fill, uint8_t *buf, size_t size,
                       const struct skua_id *dcid)
 {
-    if (skua_recovery_reserve(&c->recovery, 2, SKUA_RECORDS_PER_PACKET) != SKUA_OK) {
+    if (skua_recovery_reserve(&c->recovery, 1, SKUA_RECORDS_PER_PACKET) != SKUA_OK) {
         return false;
     }
     fill->type = carries_message3(c) ? SKUA_PACKET_CONFIRM : SKUA_PACKET_DATA;
@@ -399,7 +399,7 @@ static void fill_batch(struct skua_connection *c, struct skua_tx *tx, size_t mos
         if (len == 0) {
             c->tx.probes = 0; /* what is left of them is not saved up for later */
             stopped = true;
-            break;
+            continue;
         }
         first = first == 0 ? len : first;
         tx->len += len;

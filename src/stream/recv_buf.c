@@ -207,9 +207,8 @@ static enum skua_err note_beyond(struct skua_recv_buf *buf, struct skua_stream_m
     buf->arrived += fresh;
     uint32_t ranges = skua_rangeset_count(buf->beyond);
     mem->gaps += ranges - count;
-    bool fits =
-        mem->gaps <= SKUA_LIMIT_RECV_GAPS && skua_recv_ranges_fit(ranges, buf->arrived - buf->end);
-    return fits ? SKUA_OK : SKUA_ELIMIT;
+    bool fit = skua_recv_ranges_fit(&buf->thin, count, ranges, fresh);
+    return fit && mem->gaps <= SKUA_LIMIT_RECV_GAPS ? SKUA_OK : SKUA_ELIMIT;
 }
 
 enum skua_err skua_recv_buf_note(struct skua_recv_buf *buf, struct skua_stream_mem *mem,

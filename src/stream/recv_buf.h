@@ -17,7 +17,7 @@
  *
  * Memory: the blocks touched by [read, highest), so at most the stream's window and two blocks, 8
  * bytes of ring per block, and 16 bytes per gap; gaps are limited per stream and per connection.
- * Time: a range put between others moves up to half of them, so many must be worth their bytes.
+ * Time: a range put between others moves up to half of them, so few may be begun by few bytes.
  * (Unordered: pieces that wait behind others that were taken count as gaps as well.)
  * Where two frames carry the same byte, the later copy wins until it is in order (RFC 9000 §2.2:
  * both must be equal). */
@@ -41,6 +41,7 @@ struct skua_recv_pieces {
     struct skua_rangeset beyond; /* what `beyond` of the buffer points to */
     struct skua_rangeset fresh;  /* in blocks, not yet taken */
     uint64_t bytes;              /* how many these are */
+    uint16_t thin;               /* ranges of `fresh` that few bytes began, or less */
 };
 
 enum { SKUA_RECV_RING_EMBEDDED = 2 }; /* a power of two */
@@ -60,13 +61,20 @@ struct skua_recv_buf {
     uint32_t blocks;                            /* blocks held */
     bool discarding;                            /* bytes are noted, not kept */
     bool unordered;                             /* recv_pieces.c */
+    uint16_t thin; /* ranges of `beyond` that few bytes began, or less */
 };
 
-/* May `ranges` of a stream hold no more than `bytes`? */
-static inline bool skua_recv_ranges_fit(uint32_t ranges, uint64_t bytes)
+/* A frame that brought `fresh` new bytes has changed the number of ranges of a set; `thin` counts
+ * those that few bytes began. False where they are too many. */
+static inline bool skua_recv_ranges_fit(uint16_t *thin, uint32_t before, uint32_t after,
+                                        uint64_t fresh)
 {
-    enum { WORTH = 64 }; /* bytes of a range, on average */
-    return ranges <= SKUA_LIMIT_RECV_GAPS_THIN || bytes / WORTH >= ranges;
+    enum { WORTH = 64 }; /* bytes */
+    uint32_t count = *thin + (uint32_t)(after > before && fresh < WORTH);
+    count = count < after ? count : after;
+    bool fit = count <= SKUA_LIMIT_RECV_GAPS_THIN;
+    *thin = (uint16_t)(fit ? count : SKUA_LIMIT_RECV_GAPS_THIN);
+    return fit;
 }
 
 void skua_recv_buf_init(struct skua_recv_buf *buf);

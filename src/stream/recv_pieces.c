@@ -57,8 +57,8 @@ static enum skua_err add_fresh(struct skua_recv_buf *buf, struct skua_stream_mem
     pieces->bytes += to - from;
     uint32_t ranges = skua_rangeset_count(&pieces->fresh);
     mem->gaps += ranges - count;
-    bool fits = mem->gaps <= SKUA_LIMIT_RECV_GAPS && skua_recv_ranges_fit(ranges, pieces->bytes);
-    return fits ? SKUA_OK : SKUA_ELIMIT;
+    bool fit = skua_recv_ranges_fit(&pieces->thin, count, ranges, to - from);
+    return fit && mem->gaps <= SKUA_LIMIT_RECV_GAPS ? SKUA_OK : SKUA_ELIMIT;
 }
 
 /* Keeps what of [offset, offset + len) had not arrived; it does not lie below `end`. */

@@ -118,7 +118,7 @@ static void thin_ranges_are_few(void **state)
     struct fixture *f = *state;
     struct skua_recv_buf buf;
     skua_recv_buf_init(&buf);
-    static const uint8_t bytes[1000] = {1};
+    static const uint8_t bytes[1] = {1};
     const uint64_t top = UINT64_C(8) << 20;
     enum skua_err err = SKUA_OK;
     unsigned n = 0;
@@ -128,15 +128,47 @@ static void thin_ranges_are_few(void **state)
     }
     assert_int_equal(err, SKUA_ELIMIT);
     assert_int_equal(n, SKUA_LIMIT_RECV_GAPS_THIN + 1);
-    /* A few long ones make up for them. */
-    for (uint64_t i = 1; i <= 1 + SKUA_LIMIT_RECV_GAPS_THIN * 64 / 1000; i++) {
-        err = skua_recv_buf_put(&buf, &f->mem, 10000 + 2000 * i, bytes, 1000, false);
+    skua_recv_buf_check(&buf);
+    skua_recv_buf_deinit(&buf, &f->mem);
+}
+
+/* However many long ranges there are. */
+static void long_ranges_buy_no_thin_ones(void **state)
+{
+    struct fixture *f = *state;
+    struct skua_recv_buf buf;
+    skua_recv_buf_init(&buf);
+    static const uint8_t bytes[64] = {1};
+    for (uint64_t i = 0; i < 4000; i++) {
+        assert_int_equal(skua_recv_buf_put(&buf, &f->mem, 1 + 100 * i, bytes, 64, false), SKUA_OK);
     }
-    assert_int_equal(err, SKUA_ELIMIT); /* each is one range more */
-    for (uint64_t i = 80; i <= 84; i++) {
-        err = skua_recv_buf_put(&buf, &f->mem, 10000 + 2000 * i, bytes, 1000, false);
+    enum skua_err err = SKUA_OK;
+    unsigned n = 0;
+    for (; err == SKUA_OK && n < 4000; n++) {
+        uint64_t gap = 100 * (uint64_t)(n + 1);
+        err = skua_recv_buf_put(&buf, &f->mem, gap - 20, bytes, 1, false); /* one more */
+        if (err == SKUA_OK) {
+            err = skua_recv_buf_put(&buf, &f->mem, gap - 35, bytes, 36, false); /* two less */
+        }
     }
-    assert_int_equal(err, SKUA_OK);
+    assert_int_equal(err, SKUA_ELIMIT);
+    assert_int_equal(n, SKUA_LIMIT_RECV_GAPS_THIN + 1);
+    skua_recv_buf_check(&buf);
+    skua_recv_buf_deinit(&buf, &f->mem);
+}
+
+/* Small frames of which now and then one is lost, as long as a stream may last. */
+static void thin_ranges_may_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct skua_recv_buf buf;
+    skua_recv_buf_init(&buf);
+    static const uint8_t bytes[1] = {1};
+    assert_int_equal(skua_recv_buf_put(&buf, &f->mem, 1 << 20, bytes, 1, false), SKUA_OK);
+    for (uint64_t at = 0; at < 10000; at += 2) {
+        assert_int_equal(skua_recv_buf_put(&buf, &f->mem, at + 1, bytes, 1, false), SKUA_OK);
+        assert_int_equal(skua_recv_buf_put(&buf, &f->mem, at, bytes, 1, false), SKUA_OK);
+    }
     skua_recv_buf_check(&buf);
     skua_recv_buf_deinit(&buf, &f->mem);
 }
@@ -185,6 +217,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(loans_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(gaps_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(thin_ranges_are_few, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_ranges_buy_no_thin_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(thin_ranges_may_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(sparse_bytes_cost_what_they_touch, setup, teardown),
         cmocka_unit_test_setup_teardown(short_lends_are_copied_long_ones_stay, setup, teardown),
     };
