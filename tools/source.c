@@ -4,7 +4,13 @@
  * are in the cache. That the file did not change meanwhile is judged by its size, modification time
  * and change time before the first and after the last read. The change time is what counts: whoever
  * writes can set the other two back (`touch -d`, `rsync --inplace -t`, encrypted containers), and
- * what changes it without writing, as chmod does, is rare in those moments. */
+ * what changes it without writing, as chmod does, is rare in those moments.
+ *
+ * One such thing is not rare: that the file loses its name, because a log is put aside, an editor
+ * saves or somebody copies another file to its place. The open file is whole then and is what was
+ * asked for. So a change time that has no other company is excused where the name no longer leads
+ * to the file or one of its names is gone. Who writes to a file in place, sets its modification
+ * time back and renames it, all while it is read, is not noticed. */
 #include "source.h"
 
 #include <errno.h>
@@ -159,19 +165,23 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 
 /* Whether the file is still what it was when it was opened, and ends where its size says: files of
  * /proc have more. */
-static bool is_unchanged(const struct skua_walk_entry *entry)
+static bool is_unchanged(const struct skua_walk *walk, const struct skua_walk_entry *entry)
 {
     const struct stat *then = &entry->st;
     struct stat now;
     uint8_t more;
-    return fstat(entry->fd, &now) == 0 && now.st_size == then->st_size &&
-           same_time(&now.st_mtim, &then->st_mtim) && same_time(&now.st_ctim, &then->st_ctim) &&
-           pread(entry->fd, &more, 1, then->st_size) == 0;
+    if (fstat(entry->fd, &now) != 0 || now.st_size != then->st_size ||
+        !same_time(&now.st_mtim, &then->st_mtim) ||
+        pread(entry->fd, &more, 1, then->st_size) != 0) {
+        return false;
+    }
+    return same_time(&now.st_ctim, &then->st_ctim) || now.st_nlink < then->st_nlink ||
+           skua_walk_name_left(walk, entry);
 }
 
 static void put_end(struct skua_source *source, struct out *out)
 {
-    if (!is_unchanged(&source->entry)) {
+    if (!is_unchanged(source->walk, &source->entry)) {
         give_up(source, out, SKUA_STATUS_CHANGED);
         return;
     }

@@ -344,6 +344,40 @@ bool skua_walk_next(struct skua_walk *walk, struct skua_walk_entry *entry)
     return more;
 }
 
+/* What an entry's name leads to now: 0 or an errno value. */
+static int look_again(const struct skua_walk *walk, const struct skua_walk_entry *entry,
+                      struct stat *st)
+{
+    int root = -1;
+    int fd = -1;
+    int error = open_root(walk, entry->root, &root);
+    if (error != 0) {
+        return error;
+    }
+    if (entry->path_len == 0) {
+        fd = root;
+    } else {
+        const struct skua_store below = {.fd = root};
+        error = skua_store_open(&below, entry->path, O_PATH, &fd);
+        (void)close(root);
+    }
+    if (error == 0) {
+        error = fstat(fd, st) != 0 ? errno : 0;
+        (void)close(fd);
+    }
+    return error;
+}
+
+bool skua_walk_name_left(const struct skua_walk *walk, const struct skua_walk_entry *entry)
+{
+    struct stat now;
+    const int error = look_again(walk, entry, &now);
+    if (error != 0) {
+        return error == ENOENT || error == ENOTDIR || error == ELOOP;
+    }
+    return now.st_dev != entry->st.st_dev || now.st_ino != entry->st.st_ino;
+}
+
 uint64_t skua_walk_count(struct skua_walk *walk)
 {
     (void)pthread_mutex_lock(&walk->lock);

@@ -48,6 +48,9 @@ void skua_walk_free(struct skua_walk *walk);
 
 /* The next entry; false at the end. Blocks on the disk: not for the loop's thread. */
 bool skua_walk_next(struct skua_walk *walk, struct skua_walk_entry *entry);
+/* Whether the name of a FILE no longer leads to what was opened by it, as far as that can be told.
+ * Blocks on the disk, too. */
+bool skua_walk_name_left(const struct skua_walk *walk, const struct skua_walk_entry *entry);
 /* Entries yielded so far. */
 uint64_t skua_walk_count(struct skua_walk *walk);
 /* Makes skua_walk_next return false from now on. */

@@ -19,6 +19,7 @@ static const struct skua_file_key key = {.bytes = {1, 2, 3}};
 struct plan {
     const struct tree *from;
     const char *root; /* path in `from`, or "" */
+    bool served;      /* `from` is a store, as a server's folder is */
     const struct tree *to;
     const char *target; /* path in `to`, or "" */
     bool no_recursion;
@@ -87,14 +88,19 @@ static void pump(struct plan *plan, struct skua_source **sources, struct skua_si
 static void copy(struct plan *plan)
 {
     struct skua_store store;
+    struct skua_store served;
     char root[4200];
     (void)snprintf(root, sizeof root, "%s%s%s", plan->from->path, plan->root[0] != '\0' ? "/" : "",
                    plan->root);
-    const char *roots[] = {root};
+    const char *roots[] = {plan->served ? plan->root : root};
     const char *targets[] = {plan->target};
     assert_int_equal(skua_store_init(&store, plan->to->path), 0);
-    const struct skua_walk_config walk_config = {
-        .roots = roots, .count = 1, .recursive = !plan->no_recursion, .links = plan->links};
+    assert_int_equal(skua_store_init(&served, plan->from->path), 0);
+    const struct skua_walk_config walk_config = {.store = plan->served ? &served : NULL,
+                                                 .roots = roots,
+                                                 .count = 1,
+                                                 .recursive = !plan->no_recursion,
+                                                 .links = plan->links};
     const struct skua_intake_config intake_config = {
         .store = &store,
         .targets = targets,
@@ -128,6 +134,7 @@ static void copy(struct plan *plan)
     assert_false(plan->sent.failed || plan->stored.failed);
     skua_intake_free(intake);
     skua_walk_free(walk);
+    skua_store_deinit(&served);
     skua_store_deinit(&store);
 }
 
@@ -426,12 +433,131 @@ static void check_change(void (*tamper)(uint8_t *, size_t, size_t))
     tree_deinit(&to);
 }
 
+/* Returns when what happens to "a" from now on gives it another change time: after some
+ * milliseconds. */
+static void wait_for_tick(void)
+{
+    struct stat st;
+    struct stat now;
+    assert_int_equal(stat(tree_at(tampered, "a"), &st), 0);
+    do {
+        tree_file(tampered, "clock", 1, 1, 0600);
+        assert_int_equal(stat(tree_at(tampered, "clock"), &now), 0);
+        assert_int_equal(unlink(tree_at(tampered, "clock")), 0);
+    } while (now.st_ctim.tv_sec == st.st_ctim.tv_sec && now.st_ctim.tv_nsec == st.st_ctim.tv_nsec);
+}
+
+static void chmod_file(uint8_t *data, size_t len, size_t number)
+{
+    (void)data;
+    (void)len;
+    if (number == 2) {
+        wait_for_tick();
+        assert_int_equal(chmod(tree_at(tampered, "a"), 0600), 0);
+    }
+}
+
+static void unlink_file(uint8_t *data, size_t len, size_t number)
+{
+    (void)data;
+    (void)len;
+    if (number == 2) {
+        wait_for_tick();
+        assert_int_equal(unlink(tree_at(tampered, "a")), 0);
+    }
+}
+
+/* As logs are put aside. */
+static void rename_file(uint8_t *data, size_t len, size_t number)
+{
+    (void)data;
+    (void)len;
+    if (number == 2) {
+        wait_for_tick();
+        assert_int_equal(rename(tree_at(tampered, "a"), tree_at(tampered, "a.1")), 0);
+    }
+}
+
+/* As editors with a copy of the former text save. */
+static void rename_and_make_anew(uint8_t *data, size_t len, size_t number)
+{
+    rename_file(data, len, number);
+    if (number == 2) {
+        tree_file(tampered, "a", 2000000, 2, 0640);
+    }
+}
+
+/* As editors without one save, and as a PUT does. */
+static void replace_file(uint8_t *data, size_t len, size_t number)
+{
+    (void)data;
+    (void)len;
+    if (number == 2) {
+        wait_for_tick();
+        tree_file(tampered, "b", 2000000, 2, 0640);
+        assert_int_equal(rename(tree_at(tampered, "b"), tree_at(tampered, "a")), 0);
+    }
+}
+
 static void test_files_that_change(void **state)
 {
     (void)state;
     check_change(append_to_file);
     check_change(shorten_file);
     check_change(rewrite_with_old_times);
+    check_change(chmod_file);
+}
+
+/* The bytes at `path` of `tree` are those that tree_file makes of size 2000000 and seed 1. */
+static void check_bytes(const struct tree *tree, const char *path)
+{
+    enum { SIZE = 2000000 };
+    struct tree expected;
+    static uint8_t bytes[2][SIZE + 1];
+    tree_init(&expected);
+    tree_file(&expected, "x", SIZE, 1, 0600);
+    const char *const paths[2] = {tree_at(&expected, "x"), tree_at(tree, path)};
+    for (size_t i = 0; i < 2; i++) {
+        FILE *file = fopen(paths[i], "rb");
+        assert_non_null(file);
+        assert_int_equal(fread(bytes[i], 1, SIZE + 1, file), SIZE);
+        assert_int_equal(fclose(file), 0);
+    }
+    assert_memory_equal(bytes[0], bytes[1], SIZE);
+    tree_deinit(&expected);
+}
+
+/* `root` is "a", or "" for the folder that it is in. */
+static void check_kept(void (*tamper)(uint8_t *, size_t, size_t), const char *root, bool served)
+{
+    struct tree from;
+    struct tree to;
+    tree_init(&from);
+    tree_init(&to);
+    tree_file(&from, "a", 2000000, 1, 0640);
+    tampered = &from;
+    struct plan plan = {
+        .from = &from, .root = root, .served = served, .to = &to, .target = root, .tamper = tamper};
+    copy(&plan);
+    assert_int_equal(stored(&plan, root[0] != '\0' ? "" : "a"), SKUA_STATUS_OK);
+    check_bytes(&to, "a");
+    plan_deinit(&plan);
+    tree_deinit(&from);
+    tree_deinit(&to);
+}
+
+/* The open file is what it was when its name goes: it is copied. */
+static void test_files_whose_name_goes(void **state)
+{
+    (void)state;
+    for (int served = 0; served < 2; served++) {
+        check_kept(unlink_file, "a", served != 0);
+        check_kept(rename_file, "a", served != 0);
+        check_kept(rename_and_make_anew, "a", served != 0);
+        check_kept(replace_file, "a", served != 0);
+        check_kept(unlink_file, "", served != 0);
+        check_kept(rename_file, "", served != 0);
+    }
 }
 
 /* Files of /proc have bytes but no size. */
@@ -713,6 +839,7 @@ int main(void)
         cmocka_unit_test(test_links_in_the_way),
         cmocka_unit_test(test_changed_bytes_are_not_stored),
         cmocka_unit_test(test_files_that_change),
+        cmocka_unit_test(test_files_whose_name_goes),
         cmocka_unit_test(test_more_bytes_than_the_size_says),
         cmocka_unit_test(test_sparse_file),
         cmocka_unit_test(test_sparse_file_with_checksum),
