@@ -17,7 +17,6 @@
  *
  * Memory: the blocks touched by [read, highest), so at most the stream's window and two blocks, 8
  * bytes of ring per block, and 16 bytes per gap; gaps are limited per stream and per connection.
- * Time: a range put between others moves up to half of them, so few may be begun by few bytes.
  * (Unordered: pieces that wait behind others that were taken count as gaps as well.)
  * Where two frames carry the same byte, the later copy wins until it is in order (RFC 9000 §2.2:
  * both must be equal). */
@@ -30,7 +29,6 @@
 
 #include <skua/skua.h>
 
-#include "base/limits.h"
 #include "base/rangeset.h"
 #include "stream/mem.h"
 
@@ -63,19 +61,6 @@ struct skua_recv_buf {
     bool unordered;                             /* recv_pieces.c */
     uint16_t thin; /* ranges of `beyond` that few bytes began, or less */
 };
-
-/* A frame that brought `fresh` new bytes has changed the number of ranges of a set; `thin` counts
- * those that few bytes began. False where they are too many. */
-static inline bool skua_recv_ranges_fit(uint16_t *thin, uint32_t before, uint32_t after,
-                                        uint64_t fresh)
-{
-    enum { WORTH = 64 }; /* bytes */
-    uint32_t count = *thin + (uint32_t)(after > before && fresh < WORTH);
-    count = count < after ? count : after;
-    bool fit = count <= SKUA_LIMIT_RECV_GAPS_THIN;
-    *thin = (uint16_t)(fit ? count : SKUA_LIMIT_RECV_GAPS_THIN);
-    return fit;
-}
 
 void skua_recv_buf_init(struct skua_recv_buf *buf);
 /* Gives all memory back. */
@@ -140,7 +125,7 @@ void skua_recv_pieces_check(const struct skua_recv_buf *buf);
 
 /* For recv_pieces.c: copies bytes to their place in blocks; gives blocks `first` to `last` - 1
  * back; appends a borrowed piece (false: it cannot be); takes bytes off the borrowed ones (how
- * many); notes that [offset, until), which is not all below `end`, has arrived; finds a block. */
+ * many); finds a block; the borrowed pieces; a ring that is too large for no blocks goes. */
 enum skua_err skua_recv_buf_store(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
                                   uint64_t offset, const uint8_t *data, size_t len);
 void skua_recv_buf_blocks_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
@@ -149,14 +134,26 @@ bool skua_recv_buf_loan_add(struct skua_recv_buf *buf, struct skua_stream_mem *m
                             const uint8_t *data, size_t len);
 uint64_t skua_recv_buf_loan_take(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
                                  uint64_t len);
-enum skua_err skua_recv_buf_note(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
-                                 uint64_t offset, uint64_t until);
 uint8_t *skua_recv_buf_block(const struct skua_recv_buf *buf, uint64_t number);
-/* The same: the borrowed pieces; a ring that is too large for no blocks goes; and so does all that
- * `beyond` points to. */
 size_t skua_recv_buf_loans(const struct skua_recv_buf *buf, struct skua_piece *out, size_t max);
 void skua_recv_buf_trim(struct skua_recv_buf *buf, struct skua_stream_mem *mem);
+
+/* --- recv_gaps.c: which bytes have arrived; for the other two --- */
+
+/* [offset, until), which is not all below `end`, has arrived. SKUA_ENOMEM; SKUA_ELIMIT: noted, but
+ * there are too many ranges now. */
+enum skua_err skua_recv_buf_note(struct skua_recv_buf *buf, struct skua_stream_mem *mem,
+                                 uint64_t offset, uint64_t until);
+/* All that `beyond` points to goes. */
 void skua_recv_buf_beyond_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem);
+/* A frame that brought `fresh` new bytes has changed the number of ranges of a set; `thin` counts
+ * those that few bytes began. False where they are too many. */
+bool skua_recv_ranges_fit(uint16_t *thin, uint32_t before, uint32_t after, uint64_t fresh);
+
+static inline bool skua_recv_buf_has_gap(const struct skua_recv_buf *buf)
+{
+    return buf->beyond != NULL && skua_rangeset_count(buf->beyond) != 0;
+}
 
 /* Ranges counted in skua_stream_mem.gaps; for tests. */
 uint32_t skua_recv_buf_gaps(const struct skua_recv_buf *buf);
