@@ -212,22 +212,29 @@ static int read_fully(int fd, uint8_t *to, size_t len, uint64_t offset)
     return 0;
 }
 
-/* Writes a HOLE where the file has one here; true if so. */
-static bool put_hole(struct skua_source *source, struct out *out)
+/* Whether holes go as such. */
+static bool has_holes(const struct skua_source *source)
 {
-    if (!source->sparse || source->checksum) {
-        return false;
-    }
-    const off_t data = lseek(source->entry.fd, (off_t)source->offset, SEEK_DATA);
-    uint64_t until = source->offset;
+    return source->sparse && !source->checksum;
+}
+
+/* Where the hole at `at` ends; `at` where there is none. */
+static uint64_t hole_end(const struct skua_source *source, uint64_t at)
+{
+    const off_t data = lseek(source->entry.fd, (off_t)at, SEEK_DATA);
+    uint64_t until = at;
     if (data >= 0) {
         until = (uint64_t)data;
     } else if (errno == ENXIO) {
         until = source->size; /* nothing but a hole up to the end */
     }
-    if (until > source->size) {
-        until = source->size;
-    }
+    return until < source->size ? until : source->size;
+}
+
+/* Writes a HOLE where the file has one here; true if so. */
+static bool put_hole(struct skua_source *source, struct out *out)
+{
+    const uint64_t until = has_holes(source) ? hole_end(source, source->offset) : source->offset;
     if (until < source->offset + HOLE_MIN) {
         return false;
     }
@@ -239,13 +246,36 @@ static bool put_hole(struct skua_source *source, struct out *out)
     return true;
 }
 
+/* Where the next hole begins that is worth a HOLE, or `until` where none begins before. Above the
+ * offset, even if somebody makes holes right now: no chunk is empty. */
+static uint64_t next_hole(const struct skua_source *source, uint64_t until)
+{
+    uint64_t at = source->offset;
+    while (at < until) {
+        const off_t hole = lseek(source->entry.fd, (off_t)at, SEEK_HOLE);
+        if (hole < 0 || (uint64_t)hole >= until) {
+            break;
+        }
+        at = hole_end(source, (uint64_t)hole);
+        if (at >= (uint64_t)hole + HOLE_MIN && (uint64_t)hole > source->offset) {
+            return (uint64_t)hole;
+        }
+        if (at == (uint64_t)hole) {
+            break; /* it was filled meanwhile */
+        }
+    }
+    return until;
+}
+
 /* How many bytes of the file the next chunk takes. */
 static size_t chunk_size(const struct skua_source *source, const struct out *out)
 {
     size_t room = out->cap - out->len - SKUA_FILE_HEAD_LEN - SKUA_FILE_TAG_LEN;
     room = room > SKUA_FILE_CHUNK_MAX ? SKUA_FILE_CHUNK_MAX : room;
     const uint64_t left = source->size - source->offset;
-    return left <= room ? (size_t)left : room / PAGE * PAGE;
+    const size_t most = left <= room ? (size_t)left : room / PAGE * PAGE;
+    return has_holes(source) ? (size_t)(next_hole(source, source->offset + most) - source->offset)
+                             : most;
 }
 
 static void put_chunk(struct skua_source *source, struct out *out)

@@ -611,6 +611,64 @@ static void test_sparse_file(void **state)
     tree_deinit(&to);
 }
 
+/* Makes `name` of `tree`: data and holes of these many bytes take turns. False where the file
+ * system has no holes. */
+static bool make_holes(const struct tree *tree, const char *name, const size_t *lengths,
+                       size_t count, off_t size)
+{
+    static uint8_t data[131072];
+    struct stat st;
+    off_t at = 0;
+    tree_file(tree, name, 0, 1, 0644);
+    memset(data, 7, sizeof data);
+    const int fd = open(tree_at(tree, name), O_WRONLY);
+    assert_true(fd >= 0);
+    for (size_t i = 0; at < size; i++) {
+        const size_t len = lengths[i % count];
+        if (i % 2 == 0) {
+            assert_int_equal(pwrite(fd, data, len, at), len);
+        }
+        at += (off_t)len;
+    }
+    assert_int_equal(ftruncate(fd, size), 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(close(fd), 0);
+    return st.st_blocks * 512 < size / 8 * 5;
+}
+
+/* Holes begin where they like, not where chunks do; short ones do not hide those behind them. */
+static void test_many_holes(void **state)
+{
+    (void)state;
+    static const size_t halves[] = {131072, 131072};
+    static const size_t mixed[] = {4096, 16384, 4096, 8192, 4096, 102400};
+    enum { SIZE = 16777216 };
+    struct tree from;
+    struct tree to;
+    struct stat st;
+    tree_init(&from);
+    tree_init(&to);
+    if (!make_holes(&from, "halves", halves, 2, SIZE) ||
+        !make_holes(&from, "mixed", mixed, 6, SIZE)) {
+        tree_deinit(&from);
+        tree_deinit(&to);
+        skip(); /* the file system has no holes */
+    }
+    struct plan plan = {.from = &from, .root = "", .to = &to, .target = ""};
+    copy(&plan);
+    assert_int_equal(stored(&plan, "halves"), SKUA_STATUS_OK);
+    assert_int_equal(stored(&plan, "mixed"), SKUA_STATUS_OK);
+    assert_true(tree_same(&from, &to));
+    assert_int_equal(stat(tree_at(&to, "halves"), &st), 0);
+    assert_true(st.st_blocks * 512 < SIZE / 8 * 5);
+    assert_int_equal(stat(tree_at(&to, "mixed"), &st), 0);
+    assert_true(st.st_blocks * 512 < SIZE / 8 * 3);
+    plan_deinit(&plan);
+    tree_deinit(&from);
+    tree_deinit(&to);
+}
+
 /* With --checksum there are no HOLEs on the way: zeros are not written. */
 static void test_sparse_file_with_checksum(void **state)
 {
@@ -842,6 +900,7 @@ int main(void)
         cmocka_unit_test(test_files_whose_name_goes),
         cmocka_unit_test(test_more_bytes_than_the_size_says),
         cmocka_unit_test(test_sparse_file),
+        cmocka_unit_test(test_many_holes),
         cmocka_unit_test(test_sparse_file_with_checksum),
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_what_was_not_asked_for),
