@@ -1,5 +1,6 @@
-/* The driver's insides, shared by its files: driver.c (life, loop turn), driver_sockets.c (bind and
- * listen), dispatch.c (events to handlers), connect.c (attempts), roam.c (addresses that go).
+/* The driver's insides, shared by its files: driver.c (life), turn.c (what happens in each turn of
+ * the loop), driver_sockets.c (bind and listen), dispatch.c (events to handlers), connect.c
+ * (attempts), roam.c (addresses that go).
  *
  * Whatever may call a handler runs between skua_ev_enter and skua_ev_leave: skua_ev_free inside
  * only marks the driver, and the outermost leave frees it. */
@@ -77,6 +78,13 @@ void skua_ev_update_hold(struct skua_ev *ev);
 /* Watchers that do not keep the loop alive; both calls are idempotent. */
 void skua_ev_start_io(struct skua_ev *ev, struct ev_io *watcher);
 void skua_ev_stop_io(struct skua_ev *ev, struct ev_io *watcher);
+
+/* The watchers of the turn itself; to stop those that were never started is nothing. */
+void skua_ev_start_watchers(struct skua_ev *ev);
+void skua_ev_stop_watchers(struct skua_ev *ev);
+
+/* Sends what there is, as far as a turn may, and handles no event. */
+void skua_ev_send(struct skua_ev *ev);
 
 /* Watches socket `index`, which has just been opened. */
 void skua_ev_watch_socket(struct skua_ev *ev, uint32_t index);
