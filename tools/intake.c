@@ -8,6 +8,10 @@
 
 #include <sodium.h>
 
+/* What has come of a root itself: its entry, which must not come twice; something that said why it
+ * does not come, or that was not asked for. */
+enum { ROOT_ENTRY = 1, ROOT_REFUSED = 2 };
+
 /* A directory that waits for the end. */
 struct dir {
     uint64_t id;
@@ -22,7 +26,7 @@ struct dir {
 struct skua_intake {
     struct skua_intake_config config; /* `targets` points to own copies */
     char **targets;
-    bool *root_seen; /* the entry of the root itself has come */
+    uint8_t *roots; /* for each target the bits of what has come */
     pthread_mutex_t lock;
     struct dir *dirs;
     size_t dir_count;
@@ -39,7 +43,7 @@ struct skua_intake *skua_intake_new(const struct skua_intake_config *config)
     intake->config = *config;
     intake->config.count = 0;
     intake->targets = calloc(config->count, sizeof *intake->targets);
-    intake->root_seen = calloc(config->count, sizeof *intake->root_seen);
+    intake->roots = calloc(config->count, sizeof *intake->roots);
     for (size_t i = 0; intake->targets != NULL && i < config->count; i++) {
         intake->targets[i] = strdup(config->targets[i]);
         if (intake->targets[i] == NULL) {
@@ -47,7 +51,7 @@ struct skua_intake *skua_intake_new(const struct skua_intake_config *config)
         }
         intake->config.count++;
     }
-    if (intake->config.count < config->count || intake->root_seen == NULL) {
+    if (intake->config.count < config->count || intake->roots == NULL) {
         skua_intake_free(intake);
         return NULL;
     }
@@ -67,7 +71,7 @@ void skua_intake_free(struct skua_intake *intake)
     }
     free(intake->dirs);
     free(intake->targets);
-    free(intake->root_seen);
+    free(intake->roots);
     (void)pthread_mutex_destroy(&intake->lock);
     sodium_memzero(intake, sizeof *intake);
     free(intake);
@@ -78,24 +82,42 @@ const struct skua_intake_config *skua_intake_settings(const struct skua_intake *
     return &intake->config;
 }
 
+/* Notes that something has come of root `root` itself; whether it has come before. */
+static bool mark_root(struct skua_intake *intake, uint16_t root, uint8_t what)
+{
+    if (root >= intake->config.count) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&intake->lock);
+    const bool again = (intake->roots[root] & what) != 0;
+    intake->roots[root] |= what;
+    (void)pthread_mutex_unlock(&intake->lock);
+    return again;
+}
+
+void skua_intake_notice(struct skua_intake *intake, const struct skua_file_notice *notice)
+{
+    if (notice->path.len == 0) {
+        (void)mark_root(intake, notice->root, ROOT_REFUSED);
+    }
+}
+
+bool skua_intake_is_complete(const struct skua_intake *intake)
+{
+    return memchr(intake->roots, 0, intake->config.count) == NULL;
+}
+
 /* Whether a request like this one may bring such an entry. */
 static enum skua_file_status check_asked(struct skua_intake *intake,
                                          const struct skua_file_entry *entry)
 {
+    const struct skua_intake_config *config = &intake->config;
     const bool below = entry->path.len > 0;
-    if (entry->root >= intake->config.count || (below && !intake->config.recursive) ||
-        (entry->type == SKUA_FILE_DIR && !intake->config.recursive) ||
-        (entry->type == SKUA_FILE_LINK && !intake->config.links)) {
-        return SKUA_STATUS_NOT_ASKED;
-    }
-    if (below) {
-        return SKUA_STATUS_OK;
-    }
-    (void)pthread_mutex_lock(&intake->lock);
-    const bool again = intake->root_seen[entry->root];
-    intake->root_seen[entry->root] = true;
-    (void)pthread_mutex_unlock(&intake->lock);
-    return again ? SKUA_STATUS_NOT_ASKED : SKUA_STATUS_OK;
+    const bool asked = entry->root < config->count && (!below || config->recursive) &&
+                       (entry->type != SKUA_FILE_DIR || config->recursive) &&
+                       (entry->type != SKUA_FILE_LINK || config->links);
+    const bool again = !below && mark_root(intake, entry->root, asked ? ROOT_ENTRY : ROOT_REFUSED);
+    return asked && !again ? SKUA_STATUS_OK : SKUA_STATUS_NOT_ASKED;
 }
 
 enum skua_file_status skua_intake_place(struct skua_intake *intake,

@@ -11,6 +11,8 @@ const struct skua_intake_config *skua_intake_settings(const struct skua_intake *
  * 2 * SKUA_FILE_PATH_MAX + 2 bytes. OK, or why it is refused. */
 enum skua_file_status skua_intake_place(struct skua_intake *intake,
                                         const struct skua_file_entry *entry, char *path);
+/* A NOTICE has come. */
+void skua_intake_notice(struct skua_intake *intake, const struct skua_file_notice *notice);
 /* Opens the directory `path` of the store, making those that are missing. */
 int skua_intake_make_dirs(struct skua_intake *intake, const char *path, int *fd);
 /* Remembers a directory for skua_intake_finish. OK or LIMIT. */

@@ -263,6 +263,11 @@ static void finish_if_complete(struct skua_receiver *receiver)
         skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL, "the numbers of entries differ");
         return;
     }
+    if (!skua_intake_is_complete(receiver->intake)) {
+        skua_session_fail(session, SKUA_FILE_ABORT_PROTOCOL,
+                          "nothing came of something that was asked for");
+        return;
+    }
     receiver->finishing = true;
     skua_session_submit(session, &receiver->finish.job);
 }

@@ -336,6 +336,7 @@ static bool take_notice(struct skua_sink *sink, const uint8_t *body, size_t len,
         return fail(sink, SKUA_STATUS_PROTOCOL);
     }
     sink->entries++;
+    skua_intake_notice(sink->intake, &notice);
     sink->entry =
         (struct skua_file_entry){.type = SKUA_FILE_NOTICE, .id = notice.id, .root = notice.root};
     keep_sent_path(sink, notice.path);

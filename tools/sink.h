@@ -38,7 +38,10 @@ struct skua_intake_config {
 /* NULL where memory is short. */
 struct skua_intake *skua_intake_new(const struct skua_intake_config *config);
 void skua_intake_free(struct skua_intake *intake);
-/* After the last byte of the last stream: gives directories their permissions and times. One
+/* After the last byte of the last stream: whether each root has come, as an entry, whatever became
+ * of it, or as a NOTICE. A sender that says nothing of one must not make the copy a success. */
+bool skua_intake_is_complete(const struct skua_intake *intake);
+/* Then: gives directories their permissions and times. One
  * outcome for each directory is appended. */
 void skua_intake_finish(struct skua_intake *intake, struct skua_outcomes *outcomes);
 

@@ -714,15 +714,16 @@ struct hostile {
     struct skua_outcomes outcomes;
 };
 
-static void hostile_begin(struct hostile *h, bool recursive)
+/* What was asked for: "mine", or with `count` 2 "second" as well. */
+static void hostile_begin_with(struct hostile *h, bool recursive, size_t count)
 {
-    const char *targets[] = {"mine"};
+    const char *targets[] = {"mine", "second"};
     *h = (struct hostile){0};
     tree_init(&h->to);
     assert_int_equal(skua_store_init(&h->store, h->to.path), 0);
     const struct skua_intake_config config = {.store = &h->store,
                                               .targets = targets,
-                                              .count = 1,
+                                              .count = count,
                                               .key = key,
                                               .recursive = recursive,
                                               .links = recursive};
@@ -730,6 +731,11 @@ static void hostile_begin(struct hostile *h, bool recursive)
     h->sink = skua_sink_new(h->intake);
     const uint8_t preface = SKUA_FILE_STREAM_DATA;
     assert_true(skua_sink_take(h->sink, &preface, 1, &h->outcomes));
+}
+
+static void hostile_begin(struct hostile *h, bool recursive)
+{
+    hostile_begin_with(h, recursive, 1);
 }
 
 static void hostile_end(struct hostile *h)
@@ -820,6 +826,44 @@ static void test_what_was_not_asked_for(void **state)
     hostile_end(&h);
 }
 
+static void offer_notice(struct hostile *h, uint16_t root, const char *path)
+{
+    uint8_t record[256];
+    const struct skua_file_notice notice = {
+        .root = root, .status = SKUA_STATUS_LINK_SKIPPED, .path = str(path)};
+    const size_t len = skua_file_put_notice(record, sizeof record, &notice);
+    assert_true(skua_sink_take(h->sink, record, len, &h->outcomes));
+}
+
+/* Nobody gets away with leaving out what was asked for. */
+static void test_roots_that_never_come(void **state)
+{
+    (void)state;
+    struct hostile h;
+    hostile_begin_with(&h, true, 2);
+    assert_false(skua_intake_is_complete(h.intake));
+    assert_int_equal(offer_file(&h, ""), SKUA_STATUS_OK);
+    assert_int_equal(offer_file(&h, ""), SKUA_STATUS_NOT_ASKED);
+    offer_notice(&h, 1, "x"); /* a link left out, where it might be */
+    offer_notice(&h, 2, "");
+    offer_notice(&h, UINT16_MAX, "");
+    struct skua_file_entry second = {.type = SKUA_FILE_FILE, .root = 1, .path = str("below")};
+    assert_int_equal(offer(&h, second), SKUA_STATUS_OK);
+    assert_false(skua_intake_is_complete(h.intake));
+    offer_notice(&h, 1, "");
+    assert_true(skua_intake_is_complete(h.intake));
+    /* A folder that could not be read to its end: the notice may overtake it. */
+    second = (struct skua_file_entry){.type = SKUA_FILE_LINK, .root = 1, .target = str("x")};
+    assert_int_not_equal(offer(&h, second), SKUA_STATUS_NOT_ASKED);
+    hostile_end(&h);
+
+    /* What comes and is refused has its verdict. */
+    hostile_begin(&h, false);
+    assert_int_equal(offer_link(&h, "", "x"), SKUA_STATUS_NOT_ASKED);
+    assert_true(skua_intake_is_complete(h.intake));
+    hostile_end(&h);
+}
+
 /* Bytes that no sender would send end the stream; temporary files go with it. */
 static void test_protocol_violations(void **state)
 {
@@ -904,6 +948,7 @@ int main(void)
         cmocka_unit_test(test_sparse_file_with_checksum),
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_what_was_not_asked_for),
+        cmocka_unit_test(test_roots_that_never_come),
         cmocka_unit_test(test_protocol_violations),
         cmocka_unit_test(test_early_end_leaves_nothing),
     };
