@@ -122,6 +122,7 @@ struct sim_conn {
                     */
     bool offers;   /* client: early data, with a token */
     bool early;    /* server: early data made it ... */
+    unsigned boot; /* ... in this process of its host */
     bool shown;    /* ... and its client has shown that it is there */
     bool established, accepted, shut, closed, aborted, over, finished;
     bool crashed;                    /* its host was lost while it lived: it never ends */

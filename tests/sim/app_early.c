@@ -99,6 +99,7 @@ struct sim_conn *sim_early_caller(struct sim_app *app, const struct sim_conn *se
 void sim_early_incoming(struct sim_conn *c)
 {
     c->early = true;
+    c->boot = c->host->boots;
     c->call = sim_oracle_call(c->host, c->handle);
     c->app->world->counts[SIM_COUNT_EARLY_TAKEN]++;
 }
@@ -111,7 +112,7 @@ void sim_early_shown(struct sim_conn *c)
     w->counts[SIM_COUNT_EARLY_SHOWN]++;
 }
 
-/* Whom it was connected with was killed before it answered, and does not count any more. */
+/* Who took its early data was lost before it answered, and does not count any more. */
 static void forget_peer(struct sim_conn *c)
 {
     c->peer = NULL;
@@ -125,7 +126,7 @@ void sim_early_answered(struct sim_conn *c, bool taken)
     struct sim_world *w = c->app->world;
     const struct sim_conn *server = c->peer;
     if (!taken) {
-        SIM_CHECK(w, server == NULL || server->crashed);
+        SIM_CHECK(w, server == NULL || server->boot < server->host->boots);
         w->counts[SIM_COUNT_EARLY_REJECTED] += c->offers;
         w->counts[SIM_COUNT_EARLY_TWICE] += server != NULL;
         forget_peer(c);

@@ -132,6 +132,7 @@ static void boot(struct sim_host *host)
     enum skua_err err = skua_endpoint_new(&host->ep, &c);
     SIM_CHECK(host->world, err == SKUA_OK);
     host->oracle.memory_base = host->heap.used;
+    host->boots++;
 }
 
 struct sim_host *sim_world_host(struct sim_world *w, const struct sim_host_config *config,

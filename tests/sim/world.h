@@ -65,7 +65,8 @@ struct sim_host {
     unsigned spins;        /* turns at one instant */
     skua_time spin_at;
     uint64_t turns;
-    uint8_t *room; /* for skua_endpoint_send */
+    unsigned boots; /* of its process, so far */
+    uint8_t *room;  /* for skua_endpoint_send */
     /* The program's look at the trace; may be NULL. */
     void (*observe)(void *arg, const struct skua_trace_event *event);
     void *observe_arg;
