@@ -11,6 +11,8 @@
 #include "endpoint/endpoint.h"
 #include "world.h"
 
+enum { LENGTH_MAX = 8 }; /* of a message, as a varint */
+
 static struct sim_known *find(struct sim_oracle *o, uint64_t handle)
 {
     size_t i = sim_mix(handle) & (o->known_cap - 1);
@@ -307,9 +309,9 @@ static void check_connection(struct sim_host *host, const struct skua_connection
     }
     struct skua_conn_stats stats;
     skua_connection_stats(c, &stats);
-    /* Messages that wait to be whole count in no window: one of each stream. */
+    /* Messages that wait to be whole count in no window: one of each stream, or its length. */
     uint64_t held = c->streams.messages != NULL ? c->streams.messages->prepaid : 0;
-    SIM_CHECK(host->world, held <= stats.streams_open * c->streams.max_message);
+    SIM_CHECK(host->world, held <= stats.streams_open * (c->streams.max_message + LENGTH_MAX));
     SIM_CHECK(host->world, stats.send_credit < UINT64_C(1) << 62);
     SIM_CHECK(host->world, stats.recv_buffered <= c->settings->max_recv_window + held);
     SIM_CHECK(host->world, stats.packets_acked <= stats.packets_sent);
