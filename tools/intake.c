@@ -154,18 +154,10 @@ enum skua_file_status skua_intake_place(struct skua_intake *intake,
     return SKUA_STATUS_OK;
 }
 
-int skua_intake_make_dirs(struct skua_intake *intake, const char *path, int *fd)
+int skua_intake_make_dirs(const struct skua_intake *intake, const char *path, int *fd)
 {
     const struct skua_intake_config *config = &intake->config;
-    if (!config->sync) {
-        return skua_store_make_dirs(config->store, path, false, fd);
-    }
-    /* One sink at a time: none must call a file safe in a folder that another has just made and is
-     * still bringing to the disk. */
-    (void)pthread_mutex_lock(&intake->lock);
-    const int error = skua_store_make_dirs(config->store, path, true, fd);
-    (void)pthread_mutex_unlock(&intake->lock);
-    return error;
+    return skua_store_make_dirs(config->store, path, config->sync, fd);
 }
 
 /* Room for one more; under the lock. */

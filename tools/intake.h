@@ -14,7 +14,7 @@ enum skua_file_status skua_intake_place(struct skua_intake *intake,
 /* A NOTICE has come. */
 void skua_intake_notice(struct skua_intake *intake, const struct skua_file_notice *notice);
 /* Opens the directory `path` of the store, making those that are missing. */
-int skua_intake_make_dirs(struct skua_intake *intake, const char *path, int *fd);
+int skua_intake_make_dirs(const struct skua_intake *intake, const char *path, int *fd);
 /* Remembers a directory for skua_intake_finish. OK or LIMIT. */
 enum skua_file_status skua_intake_add_dir(struct skua_intake *intake,
                                           const struct skua_file_entry *entry, const char *path);

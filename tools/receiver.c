@@ -51,9 +51,8 @@ static void done_store(struct skua_job *job);
 static void run_finish(struct skua_job *job);
 static void done_finish(struct skua_job *job);
 
-struct skua_receiver *skua_receiver_new(struct skua_session *session,
-                                        const struct skua_store *store, const char *const *targets,
-                                        size_t count, unsigned flags)
+struct skua_receiver *skua_receiver_new(struct skua_session *session, struct skua_store *store,
+                                        const char *const *targets, size_t count, unsigned flags)
 {
     struct skua_receiver *receiver = calloc(1, sizeof *receiver);
     if (receiver == NULL) {

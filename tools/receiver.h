@@ -12,9 +12,8 @@
 #include "session.h"
 
 /* `targets` as in skua_intake_config. NULL where memory is short. */
-struct skua_receiver *skua_receiver_new(struct skua_session *session,
-                                        const struct skua_store *store, const char *const *targets,
-                                        size_t count, unsigned flags);
+struct skua_receiver *skua_receiver_new(struct skua_session *session, struct skua_store *store,
+                                        const char *const *targets, size_t count, unsigned flags);
 /* No job may be under way. Temporary files are removed. */
 void skua_receiver_free(struct skua_receiver *receiver);
 

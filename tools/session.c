@@ -169,7 +169,7 @@ bool skua_session_send(struct skua_session *session, const struct skua_store *st
     return true;
 }
 
-bool skua_session_receive(struct skua_session *session, const struct skua_store *store,
+bool skua_session_receive(struct skua_session *session, struct skua_store *store,
                           const char *const *targets, size_t count, unsigned flags)
 {
     session->receiver = skua_receiver_new(session, store, targets, count, flags);

@@ -118,7 +118,7 @@ bool skua_session_reply(struct skua_session *session, enum skua_file_status stat
 bool skua_session_send(struct skua_session *session, const struct skua_store *store,
                        const char *const *roots, size_t count, unsigned flags);
 /* This side receives: root i becomes targets[i] in `store`, which must outlive the session. */
-bool skua_session_receive(struct skua_session *session, const struct skua_store *store,
+bool skua_session_receive(struct skua_session *session, struct skua_store *store,
                           const char *const *targets, size_t count, unsigned flags);
 
 /* Hands in an event of the connection: STREAM, READABLE, WRITABLE, ACKED, STREAMS, STOPPED. Others

@@ -23,7 +23,7 @@ struct skua_intake;
 struct skua_sink;
 
 struct skua_intake_config {
-    const struct skua_store *store; /* everything goes beneath it; outlives the intake */
+    struct skua_store *store; /* everything goes beneath it; outlives the intake */
     /* For each root where it goes in the store: a checked path, or "" for the store's folder
      * itself, into which only the contents of a directory can go. Copied. */
     const char *const *targets;

@@ -17,12 +17,17 @@ int skua_store_init(struct skua_store *store, const char *path)
 {
     store->step_wise = false;
     store->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return store->fd < 0 ? errno : 0;
+    if (store->fd < 0) {
+        return errno;
+    }
+    (void)pthread_mutex_init(&store->making, NULL);
+    return 0;
 }
 
 void skua_store_deinit(struct skua_store *store)
 {
     if (store->fd >= 0) {
+        (void)pthread_mutex_destroy(&store->making);
         (void)close(store->fd);
         store->fd = -1;
     }
@@ -81,7 +86,12 @@ static int make_part(int dir, const char *name, enum make make)
     if (mkdirat(dir, name, 0700) != 0) {
         return errno == EEXIST ? 0 : errno;
     }
-    return make == MAKE_SYNCED ? sync_folder(dir) : 0;
+    const int error = make == MAKE_SYNCED ? sync_folder(dir) : 0;
+    if (error != 0) {
+        /* Who comes next must not find it and take its name for safe. */
+        (void)unlinkat(dir, name, AT_REMOVEDIR);
+    }
+    return error;
 }
 
 /* The walk for kernels without openat2, and for making directories: every part but the last is a
@@ -154,13 +164,25 @@ int skua_store_open(const struct skua_store *store, const char *path, int flags,
     return open_beneath(store, path, flags | O_RDONLY | more, fd);
 }
 
-int skua_store_make_dirs(const struct skua_store *store, const char *path, bool sync, int *fd)
+static int make_dirs(const struct skua_store *store, const char *path, enum make make, int *fd)
 {
     const int error = open_beneath(store, path, O_RDONLY | O_DIRECTORY, fd);
     if (error != ENOENT) {
         return error;
     }
-    return open_step_wise(store->fd, path, O_RDONLY | O_DIRECTORY, sync ? MAKE_SYNCED : MAKE, fd);
+    return open_step_wise(store->fd, path, O_RDONLY | O_DIRECTORY, make, fd);
+}
+
+int skua_store_make_dirs(struct skua_store *store, const char *path, bool sync, int *fd)
+{
+    if (!sync) {
+        return make_dirs(store, path, MAKE, fd);
+    }
+    /* One at a time, also where nothing is missing: what is there may be on its way to the disk. */
+    (void)pthread_mutex_lock(&store->making);
+    const int error = make_dirs(store, path, MAKE_SYNCED, fd);
+    (void)pthread_mutex_unlock(&store->making);
+    return error;
 }
 
 int skua_store_set_dir(const struct skua_store *store, const char *path, mode_t mode,

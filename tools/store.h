@@ -11,6 +11,7 @@
 #ifndef SKUA_TOOLS_STORE_H
 #define SKUA_TOOLS_STORE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,8 +21,9 @@
 #include "names.h"
 
 struct skua_store {
-    int fd;         /* the folder, or -1 */
-    bool step_wise; /* openat2 is not available */
+    int fd;                 /* the folder, or -1 */
+    bool step_wise;         /* openat2 is not available */
+    pthread_mutex_t making; /* held while synced folders are made; from init to deinit */
 };
 
 /* Opens the folder `path` of the local machine; links on the way to it are followed. */
@@ -33,8 +35,10 @@ void skua_store_deinit(struct skua_store *store);
 int skua_store_open(const struct skua_store *store, const char *path, int flags, int *fd);
 /* Opens the directory `path`, making the missing ones on the way with mode 0700. With `sync` each
  * folder in which one was made is on the disk before this returns: a file in a new folder is not
- * safe before the folder's own name is. */
-int skua_store_make_dirs(const struct skua_store *store, const char *path, bool sync, int *fd);
+ * safe before the folder's own name is. That holds for a folder that another thread makes with
+ * `sync` as well, of whatever request: this waits for it. What cannot be synced is removed again.
+ */
+int skua_store_make_dirs(struct skua_store *store, const char *path, bool sync, int *fd);
 /* Sets permission bits and modification time of the directory `path`; with `sync` on the disk. */
 int skua_store_set_dir(const struct skua_store *store, const char *path, mode_t mode,
                        struct timespec mtime, bool sync);

@@ -3,11 +3,16 @@
 
 #include "unit.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static ino_t inodes[256];
 static size_t count;
+static bool fails;
+static void (*call_first)(void *user);
+static void *call_user;
 
 /* Names that the linker demands. */
 int __real_fsync(int fd);
@@ -16,6 +21,16 @@ int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
     struct stat st;
+    void (*const call)(void *) = call_first;
+    call_first = NULL;
+    if (call != NULL) {
+        call(call_user);
+    }
+    if (fails) {
+        fails = false;
+        errno = EIO;
+        return -1;
+    }
     assert_int_equal(fstat(fd, &st), 0);
     assert_true(count < sizeof inodes / sizeof inodes[0]);
     inodes[count++] = st.st_ino;
@@ -25,6 +40,17 @@ int __wrap_fsync(int fd)
 void synced_reset(void)
 {
     count = 0;
+}
+
+void synced_fail_once(void)
+{
+    fails = true;
+}
+
+void synced_call_once(void (*call)(void *user), void *user)
+{
+    call_first = call;
+    call_user = user;
 }
 
 bool synced_has(const char *path)

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "file_proto.h"
@@ -149,6 +152,86 @@ static void test_sync(void **state)
     check_sync(true);
 }
 
+/* A folder whose name may not be on the disk is no folder: who comes next makes it anew. */
+static void check_failed_sync(bool step_wise)
+{
+    struct world world;
+    int fd = -1;
+    begin(&world, step_wise);
+    tree_dir(&world.tree, "a", 0755);
+    synced_reset();
+    synced_fail_once();
+    assert_int_equal(skua_store_make_dirs(&world.store, "a/b/c", true, &fd), EIO);
+    assert_false(tree_has(&world.tree, "a/b"));
+    assert_int_equal(skua_store_make_dirs(&world.store, "a/b", true, &fd), 0);
+    assert_int_equal(close(fd), 0);
+    assert_true(synced_has(tree_at(&world.tree, "a")));
+    end(&world);
+}
+
+static void test_failed_sync(void **state)
+{
+    (void)state;
+    check_failed_sync(false);
+    check_failed_sync(true);
+}
+
+/* Another thread that needs the folder "n" of the same store. */
+struct second {
+    struct world *world;
+    pthread_t thread;
+    sem_t done;
+    bool early; /* it had the folder before the first had synced it */
+};
+
+static void *use_folder(void *user)
+{
+    struct second *second = user;
+    int fd = -1;
+    if (skua_store_make_dirs(&second->world->store, "n", true, &fd) == 0) {
+        (void)close(fd);
+        (void)sem_post(&second->done);
+    }
+    return NULL;
+}
+
+/* While the name of "n" is on its way to the disk. A thread that does not wait for that has plenty
+ * of time to show it. */
+static void start_second(void *user)
+{
+    struct second *second = user;
+    struct timespec until;
+    assert_true(tree_has(&second->world->tree, "n"));
+    assert_int_equal(pthread_create(&second->thread, NULL, use_folder, second), 0);
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &until), 0);
+    until.tv_nsec += 50 * 1000 * 1000;
+    if (until.tv_nsec >= 1000 * 1000 * 1000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000 * 1000 * 1000;
+    }
+    second->early = sem_timedwait(&second->done, &until) == 0;
+}
+
+/* Two requests, one store: none calls a file safe in a folder whose name is not on the disk yet. */
+static void test_folder_of_two(void **state)
+{
+    (void)state;
+    struct world world;
+    struct second second = {.world = &world};
+    int fd = -1;
+    begin(&world, false);
+    assert_int_equal(sem_init(&second.done, 0, 0), 0);
+    synced_reset();
+    synced_call_once(start_second, &second);
+    assert_int_equal(skua_store_make_dirs(&world.store, "n", true, &fd), 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(pthread_join(second.thread, NULL), 0);
+    assert_false(second.early);
+    assert_int_equal(sem_trywait(&second.done), 0); /* it got the folder in the end */
+    assert_int_equal(sem_destroy(&second.done), 0);
+    end(&world);
+}
+
 static void test_file_life(void **state)
 {
     (void)state;
@@ -231,6 +314,8 @@ int main(void)
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_make_dirs),
         cmocka_unit_test(test_sync),
+        cmocka_unit_test(test_failed_sync),
+        cmocka_unit_test(test_folder_of_two),
         cmocka_unit_test(test_file_life),
         cmocka_unit_test(test_commit_replaces_files_and_links_only),
         cmocka_unit_test(test_link),
