@@ -263,6 +263,8 @@ enum skua_err skua_connection_accept(struct skua_connection **out, struct skua_e
 /* Carries out early data that skua_streams_early_fit has found right, after accept. */
 void skua_connection_take_early(struct skua_connection *c, const uint8_t *frames, size_t len,
                                 skua_time now);
+/* Of such a connection whose client has not answered: when it is given up. */
+skua_time skua_early_deadline(const struct skua_connection *c);
 /* The client has taken back the SYN whose early data made this connection. */
 void skua_connection_cancel(struct skua_connection *c, skua_time now);
 /* ... or has shown that it is at the far end of `path`, where its SYN had not come from. False: no

@@ -163,8 +163,6 @@ enum skua_code skua_early_on_syn_ack(struct skua_connection *c, bool taken);
 void skua_early_on_confirmed(struct skua_connection *c, skua_time now);
 /* May a full packet leave before it has? */
 bool skua_early_may_send(const struct skua_connection *c);
-/* When it is given up if it does not. */
-skua_time skua_early_deadline(const struct skua_connection *c);
 /* Server: a client that asked for tokens gets a fresh one. */
 void skua_token_due(struct skua_connection *c);
 void skua_token_fill(struct skua_connection *c, struct skua_fill *fill);

@@ -68,6 +68,20 @@ static void manage_ids(struct skua_endpoint *ep, struct skua_connection *c)
     }
 }
 
+/* For how long its record is kept. A client that has not answered yet may come for the SYN_ACK
+ * until its entry is given up, and only then asks for the first time what became of the connection.
+ */
+static skua_time record_length(const struct skua_connection *c, skua_time now)
+{
+    skua_time length = c->settings->time_wait_ns;
+    if (length == 0) {
+        skua_time three_pto = skua_time_mul(c->close.farewell->pto_ns, 3);
+        length = skua_time_max(three_pto, SKUA_TIME_WAIT_LEAST);
+    }
+    return c->early_open ? skua_time_add(length, skua_time_sub(skua_early_deadline(c), now))
+                         : length;
+}
+
 /* The transport has ended: its ids go from the table of the living, and the one that the peer used
  * last to the record of the dead. */
 static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, skua_time now)
@@ -81,14 +95,13 @@ static void transport_over(struct skua_endpoint *ep, struct skua_connection *c, 
     skua_reset_unwatch(ep, c);
     const struct skua_farewell *farewell = c->close.farewell;
     if (ids != 0 && farewell != NULL) {
-        skua_time three_pto = skua_time_mul(farewell->pto_ns, 3);
-        skua_time length = c->settings->time_wait_ns;
         const struct skua_time_wait_entry entry = {
             .id = &heard,
             .packet = farewell->packet,
             .packet_len = farewell->len,
-            .length_ns = length != 0 ? length : skua_time_max(three_pto, SKUA_TIME_WAIT_LEAST),
+            .length_ns = record_length(c, now),
             .pto_ns = farewell->pto_ns,
+            .tireless = c->early_open,
         };
         skua_time_wait_add(&ep->time_wait, &entry, now);
     }

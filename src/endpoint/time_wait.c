@@ -18,13 +18,18 @@ struct record {
     uint32_t until_us;     /* when it ends, after `started` */
     uint32_t answered_us;  /* last answer, after `started` */
     uint16_t pace_ms;      /* least time between two answers */
-    uint8_t answers;       /* sent so far; the top bit: its time was doubled */
+    uint8_t answers;       /* sent so far, up to SKUA_TIME_WAIT_ANSWERS; and the bits below */
     uint8_t id_len;        /* bytes of id */
     uint8_t packet_len;    /* bytes of packet */
     uint8_t bytes[];       /* id, then packet */
 };
 
-enum { PROLONGED = 0x80 };
+enum {
+    PROLONGED = 0x80, /* its time was doubled */
+    TIRELESS = 0x40,  /* any number of answers */
+    FLAGS = PROLONGED | TIRELESS
+};
+SKUA_STATIC_ASSERT((SKUA_TIME_WAIT_ANSWERS & FLAGS) == 0, "answers and flags share a byte");
 
 /* Id of 16, and {FIN_ACK, ACK of one packet} under a 32-byte tag: 1 + 16 + 4 + 2 + 12 + 32. */
 SKUA_STATIC_ASSERT(offsetof(struct record, bytes) + 16 + 67 <= SKUA_LIMIT_TIME_WAIT_BYTES,
@@ -110,6 +115,7 @@ void skua_time_wait_add(struct skua_time_wait *tw, const struct skua_time_wait_e
     skua_time length_us = entry->length_ns / SKUA_USEC;
     record->started = now;
     record->until_us = (uint32_t)skua_time_min(length_us, UINT32_MAX / 2);
+    record->answers = entry->tireless ? TIRELESS : 0;
     record->pace_ms = (uint16_t)skua_time_min(pace_ms, UINT16_MAX);
     record->id_len = entry->id->len;
     record->packet_len = (uint8_t)entry->packet_len;
@@ -139,9 +145,10 @@ bool skua_time_wait_recv(struct skua_time_wait *tw, const struct skua_question *
     }
     uint64_t age_us = skua_time_sub(now, record->started) / SKUA_USEC;
     uint64_t quiet_us = skua_time_sub(age_us, record->answered_us);
-    unsigned sent = record->answers & ~(unsigned)PROLONGED;
-    bool soon = record->answers != 0 && quiet_us < record->pace_ms * UINT64_C(1000);
-    if (question->len <= record->packet_len || sent >= SKUA_TIME_WAIT_ANSWERS || soon) {
+    unsigned sent = record->answers & ~(unsigned)FLAGS;
+    bool soon = sent != 0 && quiet_us < record->pace_ms * UINT64_C(1000);
+    bool tired = sent >= SKUA_TIME_WAIT_ANSWERS && (record->answers & TIRELESS) == 0;
+    if (question->len <= record->packet_len || tired || soon) {
         return true;
     }
     record_answer(record, question->path, answers);
@@ -151,7 +158,8 @@ bool skua_time_wait_recv(struct skua_time_wait *tw, const struct skua_question *
         skua_list_remove(&record->link);
         skua_list_push_back(bucket_of(tw, record), &record->link);
     }
-    record->answers = (uint8_t)((sent + 1) | PROLONGED);
+    record->answers |= PROLONGED;
+    record->answers = (uint8_t)(record->answers + (sent < SKUA_TIME_WAIT_ANSWERS));
     return true;
 }
 

@@ -343,7 +343,7 @@ static void a_syn_taken_back_too_late(void **state)
 /* A packet of the type for the server's connection, with nothing true in it but the id. */
 static void forge_third(struct pair *p, const struct skua_id *id, enum skua_packet_type type)
 {
-    uint8_t packet[100] = {SKUA_FIRST_BYTE(type)};
+    uint8_t packet[100] = {SKUA_FIRST_FIXED};
     if (type == SKUA_PACKET_DATA) {
         memcpy(packet + 1, id->bytes, id->len);
     } else {
@@ -401,6 +401,41 @@ static void the_server_ends_it_first(void **state)
         pair_run(&p, 64 * SKUA_SEC); /* whoever does not ask is not told again */
         assert_int_equal(p.host[SERVER].sent, sent);
         assert_int_equal(skua_syn_queue_count(&ep->syns), 0);
+        pair_close(&p);
+    }
+}
+
+/* The client hears nothing for long, and asks only then; or somebody who has seen the id has spent
+ * all the time until then to ask in its place. It hears the server's own word, and not that nobody
+ * knows it. */
+static void the_end_is_told_late(void **state)
+{
+    (void)state;
+    static const skua_time silence[] = {12 * SKUA_SEC, 12 * SKUA_SEC, 30 * SKUA_SEC};
+    for (size_t i = 0; i < sizeof silence / sizeof silence[0]; i++) {
+        struct pair p;
+        struct early_tap t = {.mute = true};
+        struct skua_listen_config listen = early_giving();
+        listen.conn.time_wait_ns = i == 2 ? SKUA_SEC : 0;
+        struct skua_token token = early_begin(&p, &t, &listen);
+        p.no_accept = true;
+        (void)early_call(&p, &token, "hello");
+        pair_run(&p, p.delay);
+        struct skua_endpoint *ep = p.host[SERVER].ep;
+        const struct skua_id id = skua_ids_own(&pair_conn(&p, SERVER)->ids);
+        assert_int_equal(skua_conn_refuse(ep, p.host[SERVER].conn, SKUA_CODE_REFUSED), SKUA_OK);
+        const skua_time end = p.now + silence[i];
+        for (int forged = 0; i == 1 && forged < 40; forged++) {
+            pair_run(&p, 300 * SKUA_MSEC);
+            forge_third(&p, &id, SKUA_PACKET_DATA);
+        }
+        pair_run(&p, skua_time_sub(end, p.now));
+        t.mute = false;
+        pair_run(&p, i == 2 ? 3 * SKUA_SEC : 5 * SKUA_SEC);
+        assert_int_equal(p.host[CLIENT].closed.error, SKUA_ECONNREFUSED);
+        pair_run(&p, 200 * SKUA_SEC);
+        assert_int_equal(skua_syn_queue_count(&ep->syns), 0);
+        assert_int_equal(skua_time_wait_count(&ep->time_wait), 0);
         pair_close(&p);
     }
 }
@@ -579,6 +614,7 @@ int main(void)
         cmocka_unit_test(a_syn_taken_back),
         cmocka_unit_test(a_syn_taken_back_too_late),
         cmocka_unit_test(the_server_ends_it_first),
+        cmocka_unit_test(the_end_is_told_late),
         cmocka_unit_test(the_answer_is_kept),
         cmocka_unit_test(taken_and_never_given),
         cmocka_unit_test(a_slow_client_is_forgotten_in_time),
