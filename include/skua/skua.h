@@ -361,7 +361,9 @@ struct skua_listen_config {
     void *allow_user; /* for `allow` */
     bool early_data;  /* give tokens to clients that ask, and take early data (not with a psk): such
                          a connection is INCOMING, and its bytes are readable, before the client has
-                         shown that it is there; see `early` in struct skua_event */
+                         shown that it is there; see `early` in struct skua_event. Until then it
+                         waits as long as a SYN is repeated: idle and user timeout, keep-alive and
+                         skua_endpoint_hint count from then on */
     skua_time early_window_ns; /* how long after it was given a token is good; 0 = 10 s, at most a
                                   day */
     uint32_t early_backlog; /* most such connections whose client has not answered yet; 0 = 256 */

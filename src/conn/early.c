@@ -118,6 +118,7 @@ void skua_connection_take_early(struct skua_connection *c, const uint8_t *frames
 void skua_early_on_confirmed(struct skua_connection *c, skua_time now)
 {
     c->early_open = false;
+    skua_timers_on_progress(c, now); /* the user timeout begins here */
     skua_acks_set_immediate(&c->rx.acks);
     skua_conn_transition(c, SKUA_ON_CONFIRMED, now);
     if (c->told) {

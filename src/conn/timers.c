@@ -2,7 +2,11 @@
  *
  * Other files state what happened; which timers that starts or stops is decided here (RFC 9000
  * §10.1 for idleness, RFC 5482 for the user timeout, RFC 9293 §3.8.4 for keep-alive). An idle
- * connection has at most one reason to wake up. */
+ * connection has at most one reason to wake up.
+ *
+ * In SYN_RCVD (`early_open`) only skua_early_deadline says how long: as long as a client repeats
+ * its SYN. Silence says nothing there, since it is the SYN_ACK that is under way, and that is
+ * repeated beside the connection; and nobody knows yet whether the client is where we send to. */
 #include "conn/internal.h"
 
 #include "base/time.h"
@@ -55,8 +59,7 @@ void skua_timers_on_timed_loss(struct skua_connection *c)
     }
 }
 
-/* RFC 9000 §10.1: at least three PTOs, so that a lost packet can be repaired first. In SYN_RCVD
- * skua_early_deadline says how long: as long as a client repeats its SYN. */
+/* RFC 9000 §10.1: at least three PTOs, so that a lost packet can be repaired first. */
 static skua_time idle_deadline(const struct skua_connection *c)
 {
     if (c->early_open || c->life.idle_timeout_ns == SKUA_NEVER) {
@@ -69,7 +72,13 @@ static skua_time idle_deadline(const struct skua_connection *c)
 
 static skua_time user_deadline(const struct skua_connection *c)
 {
-    return skua_time_add(c->life.unacked_since, c->settings->user_timeout_ns);
+    return c->early_open ? SKUA_NEVER
+                         : skua_time_add(c->life.unacked_since, c->settings->user_timeout_ns);
+}
+
+static skua_time keepalive_deadline(const struct skua_connection *c)
+{
+    return c->early_open ? SKUA_NEVER : c->life.keepalive_at;
 }
 
 /* RFC 1122 §4.2.3.9: an unreachable host or network may be back in a moment, and other timers know
@@ -160,7 +169,7 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
     at = skua_time_min(at, idle_deadline(c));
     at = skua_time_min(at, user_deadline(c));
     at = skua_time_min(at, hint_deadline(c));
-    at = skua_time_min(at, c->life.keepalive_at);
+    at = skua_time_min(at, keepalive_deadline(c));
     at = skua_time_min(at, trim_deadline(c));
     at = skua_time_min(at, stalled_deadline(c));
     if (c->early_open) {
@@ -177,7 +186,7 @@ skua_time skua_connection_deadline(const struct skua_connection *c)
 
 static void run_keepalive(struct skua_connection *c, skua_time now)
 {
-    if (c->life.keepalive_at > now) {
+    if (keepalive_deadline(c) > now) {
         return;
     }
     if (c->life.keepalive_sent >= c->settings->keepalive_probes) {
@@ -273,6 +282,9 @@ void skua_connection_hint(struct skua_connection *c, enum skua_hint hint, skua_t
 {
     if (c->close.ended || (c->life.hint_at != SKUA_NEVER && (unsigned)hint <= c->life.hint)) {
         return;
+    }
+    if (c->early_open) {
+        return; /* it is about whoever has the address; a client elsewhere will repeat its SYN */
     }
     c->life.hint = (uint8_t)hint;
     c->life.hint_at = now;

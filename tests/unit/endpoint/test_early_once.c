@@ -110,6 +110,50 @@ static void a_lost_answer_is_repeated(void **state)
     }
 }
 
+/* Nor is the server less patient where it asks connections after a second of silence, waits ten for
+ * an acknowledgement (of an answer that was lost, too), or is told by ICMP that nobody is there. */
+static void nothing_else_ends_the_wait(void **state)
+{
+    (void)state;
+    enum { KEEPALIVE, USER_TIMEOUT, HINT, WAYS };
+    for (int i = 0; i < WAYS; i++) {
+        struct pair p;
+        struct early_tap t = {.mute = true};
+        struct skua_listen_config listen = early_giving();
+        if (i == KEEPALIVE) {
+            listen.conn.keepalive_time_ns = 2 * SKUA_SEC;
+            listen.conn.keepalive_intvl_ns = SKUA_SEC;
+        }
+        listen.conn.user_timeout_ns = i == USER_TIMEOUT ? 10 * SKUA_SEC : 0;
+        struct skua_token token = early_begin(&p, &t, &listen);
+        skua_stream stream = early_call(&p, &token, "hello");
+        pair_run(&p, p.delay);
+        struct host *server = &p.host[SERVER];
+        size_t n;
+        if (i == USER_TIMEOUT) {
+            assert_int_equal(skua_stream_write(server->ep, server->stream, "world", 5, &n),
+                             SKUA_OK);
+            assert_int_equal(skua_stream_finish(server->ep, server->stream), SKUA_OK);
+        }
+        pair_run(&p, p.delay);
+        uint64_t sent = pair_conn(&p, SERVER)->count.packets_sent;
+        if (i == HINT) {
+            skua_endpoint_hint(server->ep, &p.way[CLIENT], SKUA_HINT_PORT_UNREACHABLE, p.now);
+        }
+        pair_run(&p, 25 * SKUA_SEC);
+        if (i != USER_TIMEOUT) { /* what it may send is for answers */
+            assert_int_equal(pair_conn(&p, SERVER)->count.packets_sent, sent);
+        }
+        t.mute = false;
+        pair_run(&p, 8 * SKUA_SEC);
+        if (i == USER_TIMEOUT) {
+            early_reads(&p, CLIENT, stream, "world");
+        }
+        early_came_through(&p, "hello", true);
+        pair_close(&p);
+    }
+}
+
 /* A client that hears nothing does not try another way: the server may have the data. */
 static void silence_stays_silence(void **state)
 {
@@ -607,6 +651,7 @@ int main(void)
         cmocka_unit_test(a_token_serves_once),
         cmocka_unit_test(what_was_rejected_stays_rejected),
         cmocka_unit_test(a_lost_answer_is_repeated),
+        cmocka_unit_test(nothing_else_ends_the_wait),
         cmocka_unit_test(silence_stays_silence),
         cmocka_unit_test(retries_prolong_nothing),
         cmocka_unit_test(an_answer_that_waited_is_not_believed),
