@@ -267,10 +267,12 @@ void skua_connection_take_early(struct skua_connection *c, const uint8_t *frames
 skua_time skua_early_deadline(const struct skua_connection *c);
 /* The client has taken back the SYN whose early data made this connection. */
 void skua_connection_cancel(struct skua_connection *c, skua_time now);
-/* ... or has shown that it is at the far end of `path`, where its SYN had not come from. False: no
- * memory, and nothing has changed. */
-bool skua_connection_shown_at(struct skua_connection *c, const struct skua_path *path,
+/* ... or has shown that it is at the far end of `path`, where its SYN had not come from. Needs what
+ * skua_connection_may_move gets. */
+void skua_connection_shown_at(struct skua_connection *c, const struct skua_path *path,
                               skua_time now);
+/* Gets memory for that. False: there is none. */
+bool skua_connection_may_move(struct skua_connection *c);
 /* Rendezvous, while our SYN waits for an answer (`c` is in SYN_SENT, with `rendezvous` in its
  * settings): what to do with the peer's SYN, whose header is `head`.
  *   OK             answer it, as the accepting side

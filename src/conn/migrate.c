@@ -207,14 +207,22 @@ static void move(struct skua_connection *c, skua_time rtt, skua_time now)
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
 }
 
-bool skua_connection_shown_at(struct skua_connection *c, const struct skua_path *path,
+/* The application must hear of it: it knows the path before. */
+static bool is_news(const struct skua_connection *c)
+{
+    return c->told && !c->close.ended;
+}
+
+bool skua_connection_may_move(struct skua_connection *c)
+{
+    return !is_news(c) || need(c) != NULL;
+}
+
+void skua_connection_shown_at(struct skua_connection *c, const struct skua_path *path,
                               skua_time now)
 {
-    if (c->told && !c->close.ended) {
-        struct skua_migration *m = need(c);
-        if (m == NULL) {
-            return false;
-        }
+    if (is_news(c)) {
+        struct skua_migration *m = c->migration;
         m->before = c->path;
         m->error = SKUA_OK;
         c->events |= 1u << SKUA_EVENT_PATH;
@@ -229,7 +237,6 @@ bool skua_connection_shown_at(struct skua_connection *c, const struct skua_path 
         skua_fate_on_path(c, now);
     }
     skua_conn_mark(c, SKUA_MARK_SEND | SKUA_MARK_DEADLINE | SKUA_MARK_EVENT);
-    return true;
 }
 
 /* Begins to try `path`. */

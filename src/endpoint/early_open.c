@@ -150,18 +150,19 @@ enum skua_verdict skua_early_syn_move(const struct skua_early_syn *s, struct sku
     struct skua_endpoint *ep = s->ep;
     const struct skua_path *path = s->arrival->path;
     struct skua_connection *c = skua_demux_owner(ep, &s->original);
-    if (c != NULL && c->half_open) { /* else it is over, and only the entry is left */
-        if (ep->allow != NULL && !ep->allow(ep->allow_user, &c->peer_key, path)) {
-            return SKUA_VERDICT_SYN_REPLAYED;
-        }
-        if (!skua_connection_shown_at(c, path, s->now)) {
-            return SKUA_VERDICT_NO_MEMORY;
-        }
+    c = c != NULL && c->half_open ? c : NULL; /* else it is over, and only the entry is left */
+    if (c != NULL && ep->allow != NULL && !ep->allow(ep->allow_user, &c->peer_key, path)) {
+        return SKUA_VERDICT_SYN_REPLAYED;
+    }
+    if ((c != NULL && !skua_connection_may_move(c)) ||
+        skua_syn_queue_move(&ep->syns, entry, path, fingerprint, s->now) != SKUA_OK) {
+        return SKUA_VERDICT_NO_MEMORY; /* both are where they were */
+    }
+    if (c != NULL) {
+        skua_connection_shown_at(c, path, s->now);
         ep->compared = NULL; /* its path is another one now */
     }
-    return skua_syn_queue_move(&ep->syns, entry, path, fingerprint, s->now) == SKUA_OK
-               ? SKUA_VERDICT_SYN_REPEAT
-               : SKUA_VERDICT_NO_MEMORY;
+    return SKUA_VERDICT_SYN_REPEAT;
 }
 
 void skua_early_syn_wipe(struct skua_early_syn *s)

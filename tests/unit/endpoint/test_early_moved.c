@@ -301,6 +301,59 @@ static void without_memory(void **state)
     assert_true(failed > 0);
 }
 
+/* Entry and connection of the only half-open client. */
+static bool same_place(struct pair *p, const struct skua_half_open *entry)
+{
+    return skua_path_equal(&entry->path, &pair_conn(p, SERVER)->path);
+}
+
+/* The table of fingerprints must grow for the move, and cannot: entry and connection stay together,
+ * and the next repeat moves both, once. */
+static void neither_moves_alone(void **state)
+{
+    (void)state;
+    for (int64_t nth = 0; nth < 2; nth++) {
+        struct pair p;
+        struct early_tap t = {.mute = false};
+        struct skua_token token = begin(&p, &t, NULL);
+        struct host *server = &p.host[SERVER];
+        (void)early_call(&p, &token, "hello");
+        pair_run(&p, p.delay / 2);
+        early_inject(&p, &t, 1);
+        t.deaf = true;
+        pair_run(&p, SKUA_SEC / 2);
+        struct skua_idmap *map = &server->ep->syns.by_fingerprint;
+        const struct skua_id id = skua_ids_own(&pair_conn(&p, SERVER)->ids);
+        struct skua_half_open *entry = skua_syn_queue_find(&server->ep->syns, id.bytes, id.len);
+        const size_t slots = map->table.mask + 1;
+        uint8_t name[SKUA_TAG_LEN] = {0};
+        for (; skua_idmap_count(map) < slots - (slots + 7) / 8; name[0]++) {
+            assert_int_equal(skua_idmap_put(map, name, sizeof name, entry), SKUA_OK);
+        }
+        server->fail_after = nth;
+        server->fail_once = true;
+        inject_proven(&p, &t, &p.way[CLIENT]);
+        assert_int_equal(server->failed, 1);
+        assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_NO_MEMORY), 1);
+        assert_true(same_place(&p, entry));
+        assert_int_equal(server->events[SKUA_EVENT_PATH], 0);
+        inject_proven(&p, &t, &p.way[CLIENT]);
+        assert_true(same_place(&p, entry));
+        assert_true(skua_path_equal(&entry->path, &p.way[CLIENT]));
+        const struct skua_path before = early_elsewhere(1);
+        assert_memory_equal(&server->seen[SKUA_EVENT_PATH].path, &before, sizeof before);
+        assert_int_equal(pair_conn(&p, SERVER)->count.path_changes, 1);
+        while (name[0]-- > 0) {
+            assert_ptr_equal(skua_idmap_remove(map, name, sizeof name), entry);
+        }
+        t.deaf = false;
+        pair_run(&p, 4 * SKUA_SEC);
+        assert_int_equal(server->events[SKUA_EVENT_PATH], 1);
+        early_came_through(&p, "hello", true);
+        pair_close(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +366,7 @@ int main(void)
         cmocka_unit_test(what_is_over_is_told_elsewhere),
         cmocka_unit_test(the_application_is_asked_again),
         cmocka_unit_test(without_memory),
+        cmocka_unit_test(neither_moves_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
