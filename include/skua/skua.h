@@ -366,7 +366,8 @@ struct skua_listen_config {
                          skua_endpoint_hint count from then on */
     skua_time early_window_ns; /* how long after it was given a token is good; 0 = 10 s, at most a
                                   day */
-    uint32_t early_backlog; /* most such connections whose client has not answered yet; 0 = 256 */
+    uint32_t early_backlog; /* most such connections whose client has not answered yet; 0 = 256; at
+                               most half of syn_backlog count, whatever it says */
 };
 #define SKUA_LISTEN_CONFIG_INIT                                                                    \
     {                                                                                              \

@@ -139,12 +139,13 @@ const struct skua_key *skua_endpoint_key(const struct skua_endpoint *ep)
     return &ep->env.identity.public_key;
 }
 
-static enum skua_err start_early(struct skua_endpoint *ep, const struct skua_listen_config *c)
+static enum skua_err start_early(struct skua_endpoint *ep, const struct skua_listen_config *c,
+                                 uint32_t syn_backlog)
 {
     if (!c->early_data) {
         return SKUA_OK;
     }
-    ep->early = skua_early_new(&ep->env.heap, c, &ep->env.rng, ep->env.hash_key);
+    ep->early = skua_early_new(&ep->env.heap, c, syn_backlog, &ep->env.rng, ep->env.hash_key);
     ep->env.early = ep->early != NULL ? &ep->early->key : NULL;
     return ep->early != NULL ? SKUA_OK : SKUA_ENOMEM;
 }
@@ -183,7 +184,7 @@ enum skua_err skua_endpoint_listen(struct skua_endpoint *ep,
     skua_wipe(&settings, sizeof settings);
     if (ep->accept_settings == NULL ||
         skua_admission_start(&ep->admission, heap, c, syn_backlog, ep->env.hash_key) != SKUA_OK ||
-        start_early(ep, c) != SKUA_OK) {
+        start_early(ep, c, syn_backlog) != SKUA_OK) {
         stop_listening(ep);
         return SKUA_ENOMEM;
     }

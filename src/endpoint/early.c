@@ -23,7 +23,8 @@ struct strike {
 };
 
 struct skua_early *skua_early_new(struct skua_heap *heap, const struct skua_listen_config *config,
-                                  const struct skua_rng *rng, const uint8_t hash_key[16])
+                                  uint32_t syn_backlog, const struct skua_rng *rng,
+                                  const uint8_t hash_key[16])
 {
     struct skua_early *early = skua_heap_get(heap, sizeof *early);
     if (early == NULL) {
@@ -31,8 +32,9 @@ struct skua_early *skua_early_new(struct skua_heap *heap, const struct skua_list
     }
     early->heap = heap;
     early->window_ns = config->early_window_ns != 0 ? config->early_window_ns : WINDOW_NS;
-    early->backlog =
+    uint32_t most =
         config->early_backlog != 0 ? config->early_backlog : SKUA_LIMIT_EARLY_BACKLOG_DEFAULT;
+    early->backlog = most < syn_backlog / 2 ? most : syn_backlog / 2;
     skua_idmap_init(&early->strikes, heap, hash_key, SKUA_EARLY_NAME_LEN);
     skua_list_init(&early->by_age);
     skua_rng_fill(rng, early->key.bytes, sizeof early->key.bytes);

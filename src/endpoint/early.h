@@ -38,9 +38,11 @@ struct skua_early {
     uint32_t backlog;          /* most connections whose client has not answered */
 };
 
-/* For a listener with `config`; NULL: no memory. */
+/* For a listener with `config` and room for `syn_backlog` half-open entries: those of early data
+ * are not given up for others, so no more than half are. NULL: no memory. */
 struct skua_early *skua_early_new(struct skua_heap *heap, const struct skua_listen_config *config,
-                                  const struct skua_rng *rng, const uint8_t hash_key[16]);
+                                  uint32_t syn_backlog, const struct skua_rng *rng,
+                                  const uint8_t hash_key[16]);
 void skua_early_free(struct skua_early *early); /* NULL is allowed */
 
 /* A SYN of `client` with `digest` brings `token`, and its early data can be taken, or not

@@ -79,6 +79,58 @@ static void a_copy_comes_first(void **state)
     }
 }
 
+static bool is_established(struct pair *p, skua_conn conn)
+{
+    struct skua_conn_stats stats;
+    assert_int_equal(skua_conn_stats(p->host[CLIENT].ep, conn, &stats), SKUA_OK);
+    return stats.state == SKUA_STATE_ESTABLISHED;
+}
+
+/* Others with early data, whose entries are not given up, never fill the queue: a client whose SYN
+ * was overtaken is asked for its proof, and is taken for what it is. */
+static void others_leave_room(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct pair p;
+        struct early_tap t = {.mute = false};
+        struct skua_listen_config listen = early_giving();
+        listen.retry = i == 0 ? SKUA_RETRY_NEVER : SKUA_RETRY_UNDER_PRESSURE;
+        listen.syn_backlog = 4;
+        struct skua_token token[4];
+        token[0] = begin(&p, &t, &listen);
+        struct skua_endpoint *ep = p.host[SERVER].ep;
+        for (int k = 1; k < 4; k++) {
+            token[k] = early_earn(&p);
+        }
+        t.deaf = true;
+        skua_conn conns[4];
+        struct early_tap first = {.len = 0};
+        for (int k = 0; k < 4; k++) {
+            (void)early_call(&p, &token[k], "hello");
+            conns[k] = p.host[CLIENT].conn;
+            pair_run(&p, 1);
+            first = k == 0 ? t : first;
+            const struct skua_path somewhere = early_elsewhere((uint16_t)(k + 1));
+            inject_proven(&p, &t, k == 0 ? &somewhere : &p.way[CLIENT]);
+        }
+        assert_int_equal(ep->early_count, 2);
+        assert_int_equal(skua_syn_queue_count(&ep->syns), 4);
+        pair_run(&p, 1100 * SKUA_MSEC); /* all SYN_ACKs were repeated */
+        uint64_t asked = early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_RETRY);
+        pair_inject(&p, SERVER, first.syn, first.len);
+        assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_RETRY), asked + 1);
+        t.deaf = false;
+        pair_run(&p, 3 * SKUA_SEC);
+        for (int k = 0; k < 4; k++) {
+            assert_true(is_established(&p, conns[k]));
+        }
+        assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_QUEUE_FULL), 0);
+        assert_int_equal(ep->early_count, 0);
+        pair_close(&p);
+    }
+}
+
 /* The copy bears the client's address, and has come to another one of the server's: ahead of the
  * SYN, and behind the one that proves the client's address, which proves nothing there. */
 static void a_copy_to_another_address_of_the_server(void **state)
@@ -358,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_comes_first),
+        cmocka_unit_test(others_leave_room),
         cmocka_unit_test(a_copy_to_another_address_of_the_server),
         cmocka_unit_test(a_new_port_between_repeats),
         cmocka_unit_test(a_victim_gets_little),
