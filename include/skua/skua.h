@@ -352,11 +352,12 @@ struct skua_listen_config {
                                its repeats may find room; true = the connection is reset, and the
                                client's attempt ends at once with SKUA_ECONNREFUSED */
     /* Whether a client with this key, at the far end of `path`, may connect; NULL = all may. Asked
-     * when it has proved its key and before it takes room in the accept queue, and again where a
-     * client with early data proves another address than its data came from; where the answer is
-     * false the connection is reset with SKUA_CODE_KEY_REFUSED (early data are not taken; the other
-     * address gets no answer). It is called from inside recv: it must not call this API, and should
-     * do no more than look the key up. */
+     * when it has proved its key and before it takes room in the accept queue; for early data with
+     * their SYN, if their token is good and was not used, and once more each time that their client
+     * proves another address than before. Where the answer is false the connection is reset with
+     * SKUA_CODE_KEY_REFUSED (early data are not taken, and it is asked again with the third packet;
+     * the other address gets no answer). It is called from inside recv: it must not call this API,
+     * and should do no more than look the key up. */
     bool (*allow)(void *allow_user, const struct skua_key *key, const struct skua_path *path);
     void *allow_user; /* for `allow` */
     bool early_data;  /* give tokens to clients that ask, and take early data (not with a psk): such

@@ -51,7 +51,7 @@ enum skua_early_fate skua_early_strike(struct skua_early *early, const struct sk
                                        const struct skua_early_data *data,
                                        const uint8_t digest[SKUA_TAG_LEN], bool wanted,
                                        skua_time now);
-/* What was just taken cannot be kept, and the SYN has no answer: its repeat is rejected. */
+/* What was just taken cannot be kept, or is not welcome: it and its repeats are rejected. */
 void skua_early_undo(struct skua_early *early, const struct skua_early_data *data);
 /* ... or it has one, with the own id `own`. */
 void skua_early_answered(struct skua_early *early, const struct skua_early_data *data,

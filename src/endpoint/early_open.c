@@ -18,30 +18,40 @@
 
 #include "base/time.h"
 
-/* Would this client get a connection now, and do its data fit? */
-static bool is_welcome(const struct skua_early_syn *s, const struct skua_key *client,
-                       const struct skua_early_data *data)
+/* Is there room for a connection now, and do the data fit? */
+static bool is_room(const struct skua_early_syn *s, const struct skua_early_data *data)
 {
     const struct skua_endpoint *ep = s->ep;
-    return ep->early_count < ep->early->backlog && ep->accept_queue < ep->backlog &&
+    return data->token_len == sizeof s->token && data->frames_len <= sizeof s->frames &&
+           ep->early_count < ep->early->backlog && ep->accept_queue < ep->backlog &&
            ep->conn_count < ep->max_conns &&
-           skua_streams_early_fit(data->frames, data->frames_len, s->params) &&
-           (ep->allow == NULL || ep->allow(ep->allow_user, client, s->arrival->path));
+           skua_streams_early_fit(data->frames, data->frames_len, s->params);
+}
+
+/* What the application says of it. */
+static bool is_welcome(const struct skua_endpoint *ep, const struct skua_key *client,
+                       const struct skua_path *path)
+{
+    return ep->allow == NULL || ep->allow(ep->allow_user, client, path);
 }
 
 static enum skua_early_fate judge(void *user, const struct skua_key *client,
                                   const struct skua_early_data *data)
 {
     struct skua_early_syn *s = user;
-    bool wanted = data->token_len == sizeof s->token && data->frames_len <= sizeof s->frames &&
-                  is_welcome(s, client, data);
     s->offered = true;
     enum skua_early_fate fate =
-        skua_early_strike(s->ep->early, client, data, s->digest, wanted, s->now);
-    s->taken = fate == SKUA_EARLY_TAKEN;
+        skua_early_strike(s->ep->early, client, data, s->digest, is_room(s, data), s->now);
     if (fate == SKUA_EARLY_REPLAYED) {
         s->original = skua_early_answer(s->ep->early, data);
     }
+    /* Not asked before: of copies the application need not hear. The token is used, whatever it
+     * says. */
+    if (fate == SKUA_EARLY_TAKEN && !is_welcome(s->ep, client, s->arrival->path)) {
+        skua_early_undo(s->ep->early, data);
+        fate = SKUA_EARLY_REJECTED;
+    }
+    s->taken = fate == SKUA_EARLY_TAKEN;
     if (s->taken) {
         memcpy(s->token, data->token, sizeof s->token);
         memcpy(s->frames, data->frames, data->frames_len);
@@ -151,7 +161,7 @@ enum skua_verdict skua_early_syn_move(const struct skua_early_syn *s, struct sku
     const struct skua_path *path = s->arrival->path;
     struct skua_connection *c = skua_demux_owner(ep, &s->original);
     c = c != NULL && c->half_open ? c : NULL; /* else it is over, and only the entry is left */
-    if (c != NULL && ep->allow != NULL && !ep->allow(ep->allow_user, &c->peer_key, path)) {
+    if (c != NULL && !is_welcome(ep, &c->peer_key, path)) {
         return SKUA_VERDICT_SYN_REPLAYED;
     }
     if ((c != NULL && !skua_connection_may_move(c)) ||

@@ -337,7 +337,8 @@ static bool allow_nobody(void *user, const struct skua_key *key, const struct sk
     return *(bool *)user;
 }
 
-/* A server that would not take the connection now does not take the data either. */
+/* A server that would not take the connection now does not take the data either, from nowhere and
+ * never. */
 static void without_room_or_consent(void **state)
 {
     (void)state;
@@ -350,7 +351,8 @@ static void without_room_or_consent(void **state)
         listen.backlog = 1;
         listen.early_backlog = 1;
         listen.conn.max_streams_bidi = i == 3 ? 1 : 0;
-        struct skua_token token = early_begin(&p, NULL, &listen);
+        struct early_tap t = {.mute = false};
+        struct skua_token token = early_begin(&p, &t, &listen);
         if (i == 0) { /* the accept queue is full */
             p.no_accept = true;
             (void)pair_connect(&p, NULL);
@@ -371,8 +373,10 @@ static void without_room_or_consent(void **state)
         }
         pair_run(&p, p.delay);
         assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_EARLY_REJECTED), 1);
-        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 0);
         p.host[SERVER].ep->early_count = 0;
+        early_inject(&p, &t, 1);
+        assert_int_equal(early_verdicts(&p, SERVER, SKUA_VERDICT_SYN_EARLY_REJECTED), 2);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_INCOMING], 0);
         if (i == 0) {
             assert_int_equal(skua_conn_accept(p.host[SERVER].ep, p.host[SERVER].conn, NULL),
                              SKUA_OK);
