@@ -309,10 +309,12 @@ struct skua_conn_config {
      * the caller's clock stood still for two minutes during the attempt, as CLOCK_MONOTONIC does
      * while the machine is suspended. So they should be what may happen twice.
      *
-     * The attempt ends 63 s after its first SYN at the latest: syn_retries counts up to 5.
+     * The attempt ends 63 s after its first SYN at the latest (syn_retries counts up to 5), and
+     * does not go over from IK to XX: where the server's key has changed, it ends with
+     * SKUA_ETIMEDOUT. Where nothing was written in time, the token stays unused and the attempt is
+     * like any other.
      *
-     * Use a token once. An attempt with a token never goes over from IK to XX: where the server's
-     * key has changed, it ends with SKUA_ETIMEDOUT. */
+     * Use a token once. */
     const struct skua_token *token;
     enum skua_controller controller; /* congestion controller; SKUA_CONTROLLER_DEFAULT = CUBIC */
 };
