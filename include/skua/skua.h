@@ -326,9 +326,13 @@ struct skua_conn_config {
 #define SKUA_LABEL_MAX 31
 #define SKUA_PSK_LEN   32
 
-/* When a listener answers a SYN with RETRY: it keeps and computes nothing then, and the client
- * needs one more round trip, by which it proves its address (RFC 9000 §8.1.2; what TCP's SYN
- * cookies are for). */
+/* When a listener answers a SYN with RETRY: it keeps nothing of it then, and has not begun the
+ * handshake, and the client needs one more round trip, by which it proves its address (RFC 9000
+ * §8.1.2; what TCP's SYN cookies are for).
+ *
+ * Whatever the mode, a copy of a SYN whose early data were taken is answered so where it comes
+ * along another path while the first one waits: that it is a copy shows only when the handshake was
+ * computed, as for any SYN that is not asked for a proof. */
 enum skua_retry_mode {
     SKUA_RETRY_UNDER_PRESSURE = 0, /* over one of the watermarks below */
     /* Without a proof, who forges the addresses of a network can also use up its share. */

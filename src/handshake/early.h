@@ -33,7 +33,7 @@ struct skua_early_data {
 enum skua_early_fate {
     SKUA_EARLY_REJECTED, /* the handshake goes on without it; the client sends the frames again */
     SKUA_EARLY_TAKEN,    /* its frames count; the client is told so */
-    SKUA_EARLY_REPLAYED  /* this very SYN's frames were taken before: no answer */
+    SKUA_EARLY_REPLAYED  /* this very SYN's frames were taken before: it has one */
 };
 
 /* Who decides, when a SYN has authenticated as `client`'s and can be answered. */
