@@ -8,7 +8,8 @@
 #include "base/rng.h"
 #include "base/time.h"
 
-/* Beyond a token's own time: as long as a client repeats its SYN (conn/early.c), and some more. */
+/* Beyond a token's own time: as long as a client repeats its SYN (handshake/early.h), and some
+ * more. */
 #define REPEATS_NS (128 * SKUA_SEC)
 #define WINDOW_NS  (10 * SKUA_SEC)
 
