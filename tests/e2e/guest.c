@@ -1,9 +1,10 @@
 /* A client that makes it hard for an echo server to end in order.
  *
- *   guest late port key     reads what comes back more slowly than the server sends it, and has
- * shut down long before: all of it must come guest stop port key     opens more streams than the
- * server allows at a time, one after the other, and wants no answer on any: the server must give
- * each of them back */
+ * guest late port key: reads what comes back more slowly than the server sends it, and has shut
+ * down long before: all of it must come.
+ *
+ * guest stop port key: opens more streams than the server allows at a time, one after the other,
+ * and wants no answer on any: the server must give each of them back. */
 #include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
