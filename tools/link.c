@@ -8,6 +8,7 @@
 #include "link_report.h"
 #include "link_run.h"
 #include "options.h"
+#include "start.h"
 
 /* "Not given" for a setting of a direction. */
 #define UNSET UINT64_MAX
@@ -134,6 +135,7 @@ static int run(const struct skua_opts *opts, const struct arguments *arguments)
         return skua_opts_error(opts, "--move-to %s: %s", arguments->move_to, error);
     }
     struct skua_link_result result = {0};
+    skua_start_service();
     const int status = skua_link_run(&setup, &result);
     if (status == SKUA_EXIT_OK && arguments->json) {
         skua_link_report_json(stdout, &result);

@@ -329,14 +329,15 @@ static void close_all(struct link *link)
     }
 }
 
-static void announce(const struct link *link)
+/* Says where it listens; false where that cannot be said, which main reports. */
+static bool announce(const struct link *link)
 {
     struct skua_link_addr bound = {.len = sizeof bound.v6};
     char text[80];
     (void)getsockname(link->listener, &bound.any, &bound.len);
     skua_link_addr_text(text, sizeof text, &bound);
     (void)printf("listening %s\n", text);
-    (void)fflush(stdout);
+    return fflush(stdout) == 0 && ferror(stdout) == 0;
 }
 
 /* Copies the results out and gives back all memory. */
@@ -376,6 +377,7 @@ int skua_link_run(const struct skua_link_setup *setup, struct skua_link_result *
     }
     const bool opened = open_all(link);
     const int error = errno;
+    int code = opened ? SKUA_EXIT_OK : SKUA_EXIT_LISTEN;
     skua_link_nat_init(&link->nat, &setup->server, link->epoll);
     if (opened) {
         const skua_time started = clock_now();
@@ -385,9 +387,12 @@ int skua_link_run(const struct skua_link_setup *setup, struct skua_link_result *
         link->next_rebind =
             setup->rebind_every_ns > 0 ? started + setup->rebind_every_ns : SKUA_NEVER;
         link->move_at = setup->move_to.len != 0 ? started + setup->move_after_ns : SKUA_NEVER;
-        announce(link);
-        arm(link, started);
-        loop(link);
+        if (announce(link)) {
+            arm(link, started);
+            loop(link);
+        } else {
+            code = SKUA_EXIT_LOCAL_IO;
+        }
         finish(link, result, started);
     } else {
         (void)fprintf(stderr, "skua link: cannot listen: %s\n", strerror(error));
@@ -395,5 +400,5 @@ int skua_link_run(const struct skua_link_setup *setup, struct skua_link_result *
     skua_link_nat_deinit(&link->nat);
     close_all(link);
     free(link);
-    return opened ? SKUA_EXIT_OK : SKUA_EXIT_LISTEN;
+    return code;
 }

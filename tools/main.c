@@ -1,6 +1,8 @@
 /* The skua command: finds the subcommand in commands.def and runs it. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <skua/skua.h>
 #include <sodium.h>
@@ -94,8 +96,20 @@ static int run(int argc, char **argv)
     return command != NULL ? command->run(argc - 1, argv + 1) : unknown_command(name);
 }
 
+/* A file or socket must not become stdin, stdout or stderr because that one is closed: our lines
+ * would go into it. What takes the place cannot be read or written, as what is closed. */
+static void reserve_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    reserve_descriptors();
     if (argc < 2) {
         print_help(stderr);
         return SKUA_EXIT_USAGE;

@@ -4,6 +4,7 @@
 
 #include "perf.h"
 #include "perf_session.h"
+#include "start.h"
 #include "stop_signals.h"
 
 /* Connections at a time: a bound on what clients can make grow. */
@@ -106,8 +107,9 @@ static enum skua_err start(struct skua_perf_server *server)
     return skua_ev_listen(server->ev, server->plan->listen, &listen);
 }
 
-/* Where it listens and who it is, for people and scripts. */
-static void announce(const struct skua_perf_server *server)
+/* Where it listens and who it is, for people and scripts; false where that cannot be said, which
+ * main reports. */
+static bool announce(const struct skua_perf_server *server)
 {
     struct skua_addr addr = {0};
     char where[SKUA_ADDR_TEXT_LEN];
@@ -118,13 +120,16 @@ static void announce(const struct skua_perf_server *server)
     (void)printf(server->plan->json ? "{\"listening\":\"%s\",\"key\":\"%s\"}\n"
                                     : "listening %s %s\n",
                  where, key);
-    (void)fflush(stdout);
+    return fflush(stdout) == 0 && ferror(stdout) == 0;
 }
 
 static void serve(struct skua_perf_server *server, struct skua_stop_signals *signals)
 {
     skua_stop_signals_start(signals, server->loop, on_signal, server);
-    announce(server);
+    if (!announce(server)) {
+        server->code = SKUA_EXIT_LOCAL_IO;
+        return;
+    }
     (void)ev_run(server->loop, 0);
     for (struct skua_perf_session *session = server->sessions; session != NULL;
          session = session->next) {
@@ -137,6 +142,7 @@ enum skua_exit skua_perf_server(const struct skua_perf_plan *plan)
 {
     struct skua_perf_server server = {.plan = plan, .loop = ev_default_loop(EVFLAG_AUTO)};
     struct skua_stop_signals signals = {.count = 0};
+    skua_start_service();
     enum skua_err err = SKUA_ENOMEM;
     if (server.loop != NULL && skua_perf_source_init(&server.source, plan->chunk, plan->copy)) {
         err = start(&server);

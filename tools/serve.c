@@ -180,7 +180,8 @@ static enum skua_exit start(struct serve *serve, const struct skua_secret_key *k
     return SKUA_EXIT_OK;
 }
 
-static void announce(const struct serve *serve)
+/* Says where it listens; false where that cannot be said, which main reports. */
+static bool announce(const struct serve *serve)
 {
     char key[SKUA_KEY_TEXT_LEN];
     char text[SKUA_ADDR_TEXT_LEN];
@@ -190,16 +191,19 @@ static void announce(const struct serve *serve)
         skua_addr_format(text, &addr);
         (void)printf("listening %s %s\n", text, key);
     }
-    (void)fflush(stdout);
+    return fflush(stdout) == 0 && ferror(stdout) == 0;
 }
 
 /* Serves until a signal. The signals stay caught: what follows must not be cut short by a second
  * one (stop_signals.h). */
-static void run(struct serve *serve, struct skua_stop_signals *signals)
+static enum skua_exit run(struct serve *serve, struct skua_stop_signals *signals)
 {
     skua_stop_signals_start(signals, serve->loop, on_signal, serve);
-    announce(serve);
+    if (!announce(serve)) {
+        return SKUA_EXIT_LOCAL_IO; /* whoever waits for the line would wait for ever */
+    }
     (void)ev_run(serve->loop, 0);
+    return SKUA_EXIT_OK;
 }
 
 /* Clients are told, the driver sends that and goes; then workers finish and temporary files go. */
@@ -251,7 +255,7 @@ static enum skua_exit serve_folder(const struct args *args, const char *folder)
         sodium_memzero(&key, sizeof key);
     }
     if (code == SKUA_EXIT_OK) {
-        run(&serve, &signals);
+        code = run(&serve, &signals);
     }
     tear_down(&serve);
     skua_stop_signals_end(&signals, serve.loop);
@@ -323,5 +327,6 @@ int skua_cmd_serve(int argc, char **argv)
     if (!skua_start_copying(opts.command)) {
         return SKUA_EXIT_LOCAL_IO;
     }
+    skua_start_service();
     return (int)serve_folder(&args, operands > 0 ? argv[1] : ".");
 }

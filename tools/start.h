@@ -1,5 +1,5 @@
-/* How the commands begin that have keys: the options of those that copy files, libsodium, signals.
- * The own key itself: keys.h. */
+/* How the commands begin that have keys: the options of those that copy files, libsodium, signals,
+ * stdout. The own key itself: keys.h. */
 #ifndef SKUA_TOOLS_START_H
 #define SKUA_TOOLS_START_H
 
@@ -26,5 +26,9 @@ bool skua_start(const char *command);
 /* The same, for a command that writes files and talks to a peer: a pipe that is closed and a file
  * that may not grow are errors of a call, not the end of the process. */
 bool skua_start_copying(const char *command);
+
+/* For a command that says once on stdout where it listens, and serves: who starts it without a
+ * stdout does not want to know, which is no error. Its lines go nowhere. */
+void skua_start_service(void);
 
 #endif

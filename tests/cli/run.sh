@@ -88,6 +88,39 @@ for arguments in '--version' '--help' 'cp --help'; do
   one_line
 done
 
+# A service that cannot say where it listens ends at once; one that was started without a stdout
+# serves, and no file or socket takes the place of its stdout.
+export HOME="$dir"
+mkdir "$dir/served"
+for arguments in "serve --allow-any --listen 127.0.0.1:0 $dir/served" \
+  'perf --server --allow-any --listen 127.0.0.1:0' 'link --listen 127.0.0.1:0 --to 127.0.0.1:9'; do
+  code=0
+  # shellcheck disable=SC2086
+  timeout 5 "$skua" $arguments >/dev/full 2>"$dir/err" </dev/null || code=$?
+  [ $code -eq 6 ] || fail "$arguments with nowhere to write ended with $code"
+  says err 'cannot write to stdout'
+done
+"$skua" serve --allow-any --listen 127.0.0.1:0 "$dir/served" >&- 2>"$dir/err" </dev/null &
+server=$!
+catches_term() {
+  caught=$(awk '$1 == "SigCgt:" { print $2 }' "/proc/$server/status" 2>/dev/null)
+  [ $((0x${caught:-0} & 0x4000)) -ne 0 ]
+}
+tries=0
+until catches_term || [ $tries -eq 500 ]; do
+  tries=$((tries + 1))
+  sleep 0.02
+done
+[ "$(readlink "/proc/$server/fd/1")" = /dev/null ] || fail "stdout is $(readlink "/proc/$server/fd/1")"
+kill -TERM "$server"
+code=0
+wait "$server" || code=$?
+[ $code -eq 0 ] || fail "a server without stdout ended with $code: $(cat "$dir/err")"
+# Others have nobody to tell.
+code=0
+"$skua" --version >&- 2>"$dir/err" || code=$?
+[ $code -eq 6 ] || fail "--version without stdout ended with $code"
+
 # The link: what cannot work, and that it says so.
 expect 2 "$skua" link
 expect 2 "$skua" link --listen 127.0.0.1 --to 127.0.0.1:9
