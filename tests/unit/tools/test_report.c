@@ -7,7 +7,8 @@
 
 #include "report.h"
 
-/* --- a strict reader of flat JSON objects: the members are strings and whole numbers --- */
+/* --- a strict reader of flat JSON objects: the members are strings and whole numbers ---
+ * What fails may have read the line's terminating zero: nothing is read after that. */
 
 static bool take(const char **at, char c)
 {
@@ -42,8 +43,11 @@ static bool take_string(const char **at)
     return take(at, '"');
 }
 
-static bool take_number(const char **at)
+static bool take_value(const char **at)
 {
+    if (**at == '"') {
+        return take_string(at);
+    }
     const size_t len = strspn(*at, "0123456789");
     *at += len;
     return len > 0;
@@ -57,7 +61,7 @@ static bool is_object(const char *line)
         return false;
     }
     do {
-        if (!take_string(&at) || !take(&at, ':') || !(take_string(&at) || take_number(&at))) {
+        if (!take_string(&at) || !take(&at, ':') || !take_value(&at)) {
             return false;
         }
     } while (take(&at, ','));
