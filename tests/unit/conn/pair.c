@@ -275,6 +275,18 @@ void pair_run(struct pair *pair, skua_time length)
     }
 }
 
+struct skua_endpoint_stats pair_stats(struct pair *pair, int at)
+{
+    struct skua_endpoint_stats stats;
+    skua_endpoint_stats(pair->host[at].ep, &stats);
+    return stats;
+}
+
+uint64_t pair_verdicts(struct pair *pair, int at, enum skua_verdict verdict)
+{
+    return pair_stats(pair, at).verdicts[verdict];
+}
+
 struct skua_connection *pair_conn(struct pair *pair, int host)
 {
     struct skua_connection *c = skua_endpoint_conn(pair->host[host].ep, pair->host[host].conn);

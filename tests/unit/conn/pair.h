@@ -76,6 +76,10 @@ void pair_inject(struct pair *pair, int to, const uint8_t *data, size_t len);
 void pair_inject_along(struct pair *pair, int to, const struct skua_path *path, const uint8_t *data,
                        size_t len);
 
+/* What the endpoint of a host counts; how many datagrams met with `verdict` there. */
+struct skua_endpoint_stats pair_stats(struct pair *pair, int at);
+uint64_t pair_verdicts(struct pair *pair, int at, enum skua_verdict verdict);
+
 /* The connection behind a host's handle. */
 struct skua_connection *pair_conn(struct pair *pair, int host);
 /* A packet of the connection of `from` with exactly these frames, handed to the other side. */

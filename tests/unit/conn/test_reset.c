@@ -6,13 +6,6 @@
 
 enum { ID = SKUA_OWN_ID_LEN, TOKEN = SKUA_RESET_TOKEN_LEN };
 
-static uint64_t verdicts(struct pair *p, int at, enum skua_verdict verdict)
-{
-    struct skua_endpoint_stats stats;
-    skua_endpoint_stats(p->host[at].ep, &stats);
-    return stats.verdicts[verdict];
-}
-
 /* A packet for an id of the server's that does not exist, of `len` bytes. */
 static void stray(uint8_t *packet, size_t len, uint8_t last)
 {
@@ -64,8 +57,8 @@ static void a_restarted_server_tells(void **state)
         assert_true(p.host[CLIENT].closed.remote);
         assert_false(p.host[CLIENT].closed.application);
         assert_int_equal(p.host[CLIENT].closed.code, SKUA_CODE_NO_ERROR);
-        assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_FORGOTTEN), 1);
-        assert_int_equal(verdicts(&p, CLIENT, SKUA_VERDICT_RESET), 1);
+        assert_int_equal(pair_verdicts(&p, SERVER, SKUA_VERDICT_FORGOTTEN), 1);
+        assert_int_equal(pair_verdicts(&p, CLIENT, SKUA_VERDICT_RESET), 1);
         assert_int_equal(skua_nummap_count(&p.host[CLIENT].ep->by_token), 0);
         pair_close(&p);
     }
@@ -100,8 +93,8 @@ static void another_key_resets_nothing(void **state)
     pair_listen(&p, NULL);
     write_some(&p, CLIENT, 1);
     pair_run(&p, 2 * p.delay);
-    assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_FORGOTTEN), 1);
-    assert_int_equal(verdicts(&p, CLIENT, SKUA_VERDICT_UNKNOWN_ID), 1);
+    assert_int_equal(pair_verdicts(&p, SERVER, SKUA_VERDICT_FORGOTTEN), 1);
+    assert_int_equal(pair_verdicts(&p, CLIENT, SKUA_VERDICT_UNKNOWN_ID), 1);
     assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
     pair_close(&p);
 }
@@ -128,7 +121,7 @@ static void only_token_and_address_reset(void **state)
             pair_inject(&p, CLIENT, packet, sizeof packet);
             token[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
-        assert_int_equal(verdicts(&p, CLIENT, refused), 8 * TOKEN);
+        assert_int_equal(pair_verdicts(&p, CLIENT, refused), 8 * TOKEN);
         uint8_t copy[sizeof packet];
         memcpy(copy, packet, sizeof copy);
         struct skua_rx rx = {.path = c->path, .data = copy, .len = sizeof copy};
@@ -136,11 +129,11 @@ static void only_token_and_address_reset(void **state)
         skua_endpoint_recv(p.host[CLIENT].ep, &rx, 1, p.now);
         skua_endpoint_settle(p.host[CLIENT].ep);
         enum skua_verdict elsewhere = known != 0 ? SKUA_VERDICT_OTHER_ADDRESS : refused;
-        assert_int_equal(verdicts(&p, CLIENT, elsewhere), known != 0 ? 1 : 8 * TOKEN + 1);
+        assert_int_equal(pair_verdicts(&p, CLIENT, elsewhere), known != 0 ? 1 : 8 * TOKEN + 1);
         pair_poll(&p, CLIENT);
         assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
         pair_inject(&p, CLIENT, packet, sizeof packet);
-        assert_int_equal(verdicts(&p, CLIENT, SKUA_VERDICT_RESET), 1);
+        assert_int_equal(pair_verdicts(&p, CLIENT, SKUA_VERDICT_RESET), 1);
         assert_int_equal(p.host[CLIENT].closed.error, SKUA_ECONNRESET);
         pair_close(&p);
     }
@@ -157,7 +150,7 @@ static void no_token_is_no_reset(void **state)
     pair_inject(&p, SERVER, packet, sizeof packet);
     memcpy(packet + 1, pair_conn(&p, SERVER)->ids.own[0], ID);
     pair_inject(&p, SERVER, packet, sizeof packet);
-    assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_RESET), 0);
+    assert_int_equal(pair_verdicts(&p, SERVER, SKUA_VERDICT_RESET), 0);
     assert_int_equal(p.host[SERVER].events[SKUA_EVENT_CLOSED], 0);
     pair_close(&p);
 }
@@ -184,7 +177,7 @@ static void the_answer_is_shorter_than_the_question(void **state)
         assert_memory_equal(out + got - TOKEN, token, TOKEN);
         assert_int_equal(next_sent(&p, SERVER, out, sizeof out), 0);
     }
-    assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_FORGOTTEN), 70);
+    assert_int_equal(pair_verdicts(&p, SERVER, SKUA_VERDICT_FORGOTTEN), 70);
     pair_close(&p);
 }
 
@@ -213,7 +206,7 @@ static void only_own_ids_are_answered(void **state)
     skua_long_header_write(&w, SKUA_PACKET_SYN_ACK, SKUA_WIRE_VERSION, &id, &id);
     pair_inject(&p, SERVER, packet, sizeof packet);
     assert_int_equal(next_sent(&p, SERVER, out, sizeof out), 0);
-    assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_UNKNOWN_ID), 5);
+    assert_int_equal(pair_verdicts(&p, SERVER, SKUA_VERDICT_UNKNOWN_ID), 5);
     pair_close(&p);
 }
 
@@ -243,14 +236,14 @@ static void two_servers_do_not_talk_for_ever(void **state)
 
 static uint64_t answered(struct pair *p, unsigned questions)
 {
-    uint64_t before = verdicts(p, SERVER, SKUA_VERDICT_FORGOTTEN);
+    uint64_t before = pair_verdicts(p, SERVER, SKUA_VERDICT_FORGOTTEN);
     for (unsigned i = 0; i < questions; i++) {
         uint8_t packet[50], out[SKUA_LIMIT_UDP_MIN];
         stray(packet, sizeof packet, (uint8_t)i);
         pair_inject(p, SERVER, packet, sizeof packet);
         (void)next_sent(p, SERVER, out, sizeof out);
     }
-    return verdicts(p, SERVER, SKUA_VERDICT_FORGOTTEN) - before;
+    return pair_verdicts(p, SERVER, SKUA_VERDICT_FORGOTTEN) - before;
 }
 
 static void answers_are_rationed(void **state)

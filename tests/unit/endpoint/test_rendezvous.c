@@ -7,13 +7,6 @@ static const uint8_t SECRET[SKUA_PSK_LEN] = {3, 1, 4};
 
 enum { STREAMS = 7 }; /* opened before the connection stands: more than are found by walking */
 
-static uint64_t verdicts(struct pair *p, int at, enum skua_verdict verdict)
-{
-    struct skua_endpoint_stats stats;
-    skua_endpoint_stats(p->host[at].ep, &stats);
-    return stats.verdicts[verdict];
-}
-
 /* Both sides in one world; `seed` decides, among other things, who has the smaller id. */
 static void open_seeded(struct pair *p, uint64_t seed)
 {
@@ -118,7 +111,7 @@ static void the_late_one_does_not_wait(void **state)
         dial(&p, CLIENT, false);
         pair_run(&p, 5 * SKUA_SEC);
         assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
-        assert_true(verdicts(&p, SERVER, SKUA_VERDICT_SYN_UNEXPECTED) >= 2);
+        assert_true(pair_verdicts(&p, SERVER, SKUA_VERDICT_SYN_UNEXPECTED) >= 2);
         dial(&p, SERVER, false);
         /* SYN, SYN_ACK, CONFIRM; where the client answers first: SYN, SYN, SYN_ACK, CONFIRM. */
         pair_run(&p, 4 * p.delay);
@@ -180,7 +173,7 @@ static void nobody_is_there(void **state)
         pair_run(&p, 62 * SKUA_SEC);
         assert_int_equal(p.host[CLIENT].events[SKUA_EVENT_CLOSED], 0);
         assert_int_equal(p.host[SERVER].sent, 0);
-        assert_int_equal(verdicts(&p, SERVER, SKUA_VERDICT_SYN_UNEXPECTED), 6);
+        assert_int_equal(pair_verdicts(&p, SERVER, SKUA_VERDICT_SYN_UNEXPECTED), 6);
         pair_run(&p, 2 * SKUA_SEC);
         assert_int_equal(p.host[CLIENT].closed.error, SKUA_ETIMEDOUT);
         assert_int_equal(skua_idmap_count(&p.host[CLIENT].ep->meetings), 0);
@@ -260,7 +253,7 @@ static void its_own_syn_comes_back(void **state)
         pair_inject(&p, CLIENT, t.syn[CLIENT], sizeof t.syn[CLIENT]);
         pair_run(&p, SKUA_MSEC);
     }
-    assert_int_equal(verdicts(&p, CLIENT, SKUA_VERDICT_SYN_REFLECTED), 100);
+    assert_int_equal(pair_verdicts(&p, CLIENT, SKUA_VERDICT_SYN_REFLECTED), 100);
     assert_int_equal(p.host[CLIENT].sent, 1);
     t.drops = false;
     dial(&p, SERVER, false);
@@ -322,7 +315,7 @@ static void prompts_are_rare(void **state)
         pair_inject(&p, CLIENT, t.syn[CLIENT], sizeof t.syn[CLIENT]);
         pair_run(&p, SKUA_MSEC);
     }
-    assert_int_equal(verdicts(&p, CLIENT, SKUA_VERDICT_SYN_CROSSED), 900);
+    assert_int_equal(pair_verdicts(&p, CLIENT, SKUA_VERDICT_SYN_CROSSED), 900);
     assert_int_equal(p.host[CLIENT].sent, before + 9);
     pair_run(&p, 64 * SKUA_SEC); /* the schedule is what it was: 1, 3, 7, 15, 31 s */
     assert_int_equal(p.host[CLIENT].sent, before + 9 + 5);
