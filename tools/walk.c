@@ -147,14 +147,15 @@ static bool enter(struct skua_walk *walk, struct skua_walk_entry *entry)
     return push(walk, fd, entry) || notice(entry, SKUA_STATUS_NO_MEMORY);
 }
 
-/* Opens root `index`. A local one may be a link, which the user named: open follows it. */
-static int open_root(const struct skua_walk *walk, size_t index, int *fd)
+/* Opens root `index`; `flags` are 0 or O_PATH. A local one may be a link, which the user named:
+ * open follows it. */
+static int open_root(const struct skua_walk *walk, size_t index, int flags, int *fd)
 {
     const char *root = walk->roots[index];
     if (walk->store != NULL) {
-        return skua_store_open(walk->store, root, 0, fd);
+        return skua_store_open(walk->store, root, flags, fd);
     }
-    *fd = open(root, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    *fd = open(root, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     return *fd < 0 ? errno : 0;
 }
 
@@ -162,7 +163,7 @@ static bool next_root(struct skua_walk *walk, struct skua_walk_entry *entry)
 {
     const size_t index = walk->next_root++;
     entry->root = (uint16_t)index;
-    const int error = open_root(walk, index, &entry->fd);
+    const int error = open_root(walk, index, 0, &entry->fd);
     if (error != 0) {
         /* Opening a socket answers ENXIO. */
         return notice(entry,
@@ -344,13 +345,14 @@ bool skua_walk_next(struct skua_walk *walk, struct skua_walk_entry *entry)
     return more;
 }
 
-/* What an entry's name leads to now: 0 or an errno value. */
+/* What an entry's name leads to now: 0 or an errno value. It is not opened for reading: it may be
+ * anything by now, a device that feels that. */
 static int look_again(const struct skua_walk *walk, const struct skua_walk_entry *entry,
                       struct stat *st)
 {
     int root = -1;
     int fd = -1;
-    int error = open_root(walk, entry->root, &root);
+    int error = open_root(walk, entry->root, O_PATH, &root);
     if (error != 0) {
         return error;
     }
