@@ -1,4 +1,4 @@
-/* What a listener's tests share: see listen_tap.h. */
+/* What tests of listeners share: see listen_tap.h. */
 #include "listen_tap.h"
 
 bool listen_tap(struct pair *pair, int from, const uint8_t *data, size_t len)

@@ -1,4 +1,4 @@
-/* What a listener's tests hear and lose of what passes between a pair. */
+/* What tests of listeners hear and lose of what passes between a pair: one type of packet. */
 #ifndef SKUA_TESTS_ENDPOINT_LISTEN_TAP_H
 #define SKUA_TESTS_ENDPOINT_LISTEN_TAP_H
 

@@ -1,5 +1,6 @@
 /* Early data are delivered once at most, whoever copies, delays or loses packets. */
 #include "early_pair.h"
+#include "listen_tap.h"
 
 #include "base/time.h"
 #include "handshake/refuse.h"
@@ -335,24 +336,6 @@ static void a_syn_taken_back(void **state)
     pair_close(&p);
 }
 
-/* What takes a SYN back, kept on its way. */
-struct taken_back {
-    uint8_t bytes[SKUA_LIMIT_UDP_MIN];
-    size_t len;
-};
-
-static bool keep_taken_back(struct pair *pair, int from, const uint8_t *data, size_t len)
-{
-    struct taken_back *kept = pair->user;
-    bool is_it = from == CLIENT && data[0] == SKUA_FIRST_BYTE(SKUA_PACKET_REFUSE);
-    if (is_it) {
-        assert_true(len <= sizeof kept->bytes);
-        memcpy(kept->bytes, data, len);
-        kept->len = len;
-    }
-    return is_it;
-}
-
 /* Both change their minds: the client's word comes when the server has ended the connection, and
  * has not yet had room to say so. */
 static void a_syn_taken_back_too_late(void **state)
@@ -360,9 +343,9 @@ static void a_syn_taken_back_too_late(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         struct pair p;
-        struct taken_back kept = {.len = 0};
+        struct listen_tap kept = {.from = CLIENT, .type = SKUA_PACKET_REFUSE, .lost = true};
         struct skua_token token = early_begin(&p, NULL, NULL);
-        p.drop = keep_taken_back;
+        p.drop = listen_tap;
         p.user = &kept;
         p.no_accept = i == 1;
         (void)early_call(&p, &token, "hello");

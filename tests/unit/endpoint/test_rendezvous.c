@@ -78,6 +78,22 @@ static void close_both(struct pair *p)
     pair_close(p);
 }
 
+/* So much time later there is one connection, which ends orderly. */
+static void come_together(struct pair *p, skua_time length)
+{
+    pair_run(p, length);
+    established(p);
+    close_both(p);
+}
+
+/* The client begins, and the server so much later. */
+static void begin(struct pair *p, bool ik, skua_time later)
+{
+    dial(p, CLIENT, ik);
+    pair_run(p, later);
+    dial(p, SERVER, ik);
+}
+
 /* Every pattern, and either side with the smaller id. */
 static void one_connection_results(void **state)
 {
@@ -114,9 +130,7 @@ static void the_late_one_does_not_wait(void **state)
         assert_true(pair_verdicts(&p, SERVER, SKUA_VERDICT_SYN_UNEXPECTED) >= 2);
         dial(&p, SERVER, false);
         /* SYN, SYN_ACK, CONFIRM; where the client answers first: SYN, SYN, SYN_ACK, CONFIRM. */
-        pair_run(&p, 4 * p.delay);
-        established(&p);
-        close_both(&p);
+        come_together(&p, 4 * p.delay);
     }
 }
 
@@ -221,12 +235,11 @@ static void one_at_a_time_for_an_address(void **state)
     pair_close(&p);
 }
 
-/* Keeps a copy of the first datagram of one side, or hands each back to its sender. */
+/* Keeps a copy of the first SYN of each side. */
 struct tap {
     uint8_t syn[2][SKUA_LIMIT_UDP_MIN];
     bool have[2];
-    bool reflects, drops;
-    struct pair *pair;
+    bool drops; /* nothing arrives */
 };
 
 static bool tap(struct pair *pair, int from, const uint8_t *data, size_t len)
@@ -239,14 +252,21 @@ static bool tap(struct pair *pair, int from, const uint8_t *data, size_t len)
     return t->drops;
 }
 
+/* From now on SYNs are kept, and nothing arrives. */
+static void cut(struct pair *p, struct tap *t)
+{
+    *t = (struct tap){.drops = true};
+    p->drop = tap;
+    p->user = t;
+}
+
 static void its_own_syn_comes_back(void **state)
 {
     (void)state;
     struct pair p;
-    struct tap t = {.drops = true};
+    struct tap t;
     pair_open(&p);
-    p.drop = tap;
-    p.user = &t;
+    cut(&p, &t);
     dial(&p, CLIENT, false);
     pair_run(&p, 0);
     for (int i = 0; i < 100; i++) {
@@ -257,9 +277,7 @@ static void its_own_syn_comes_back(void **state)
     assert_int_equal(p.host[CLIENT].sent, 1);
     t.drops = false;
     dial(&p, SERVER, false);
-    pair_run(&p, SKUA_SEC + 10 * p.delay);
-    established(&p);
-    close_both(&p);
+    come_together(&p, SKUA_SEC + 10 * p.delay);
 }
 
 /* Another's SYN from the peer's address is in nobody's way, whoever has the smallest id. */
@@ -268,10 +286,9 @@ static void forged_syns_change_nothing(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 16; seed++) {
         struct pair other, p;
-        struct tap t = {.drops = true};
+        struct tap t;
         open_seeded(&other, 100 + seed);
-        other.drop = tap;
-        other.user = &t;
+        cut(&other, &t);
         for (int i = 0; i < 2; i++) {
             dial(&other, i, seed % 2 == 0);
         }
@@ -303,10 +320,9 @@ static void prompts_are_rare(void **state)
 {
     (void)state;
     struct pair p;
-    struct tap t = {.drops = true};
+    struct tap t;
     pair_open(&p);
-    p.drop = tap;
-    p.user = &t;
+    cut(&p, &t);
     dial(&p, CLIENT, false);
     pair_run(&p, 0);
     memset(t.syn[CLIENT] + 15, 0, 8); /* the id: smaller than any */
@@ -416,12 +432,8 @@ static void any_loss_is_repaired(void **state)
             open_seeded(&p, 1 + mask % 7);
             p.drop = lose;
             p.user = &s;
-            dial(&p, CLIENT, ik != 0);
-            pair_run(&p, mask % 3 * 7 * SKUA_MSEC);
-            dial(&p, SERVER, ik != 0);
-            pair_run(&p, 25 * SKUA_SEC);
-            established(&p);
-            close_both(&p);
+            begin(&p, ik != 0, mask % 3 * 7 * SKUA_MSEC);
+            come_together(&p, 25 * SKUA_SEC);
         }
     }
 }
@@ -435,12 +447,8 @@ static void falling_back_on_a_slow_path(void **state)
         struct pair p;
         open_seeded(&p, seed);
         p.delay = (500 + seed % 13 * 200) * SKUA_MSEC;
-        dial(&p, CLIENT, true);
-        pair_run(&p, seed % 11 * 500 * SKUA_MSEC);
-        dial(&p, SERVER, true);
-        pair_run(&p, 30 * SKUA_SEC);
-        established(&p);
-        close_both(&p);
+        begin(&p, true, seed % 11 * 500 * SKUA_MSEC);
+        come_together(&p, 30 * SKUA_SEC);
     }
 }
 
@@ -494,9 +502,7 @@ static void unlisten_leaves_it_alone(void **state)
         for (int i = 0; i < 2; i++) {
             assert_int_equal(skua_endpoint_unlisten(p.host[i].ep), SKUA_OK);
         }
-        pair_run(&p, 3 * p.delay);
-        established(&p);
-        close_both(&p);
+        come_together(&p, 3 * p.delay);
     }
 }
 
