@@ -24,12 +24,13 @@ static bool has_first_bytes(const struct skua_stream *stream)
            (send->buf.end != 0 || has_plain_end(send));
 }
 
-/* One STREAM frame, with its length since padding follows; false where there is no room. */
+/* One STREAM frame, with its length since padding follows; false where there is no room. It is
+ * empty for a stream that has nothing to say and was opened before one that has. */
 static bool put_first_bytes(struct skua_stream *stream, struct skua_writer *w,
                             struct skua_record *record)
 {
     struct skua_send_side *send = &stream->send;
-    uint64_t end = send->buf.end;
+    uint64_t end = has_first_bytes(stream) ? send->buf.end : 0;
     size_t room = skua_writer_left(w);
     size_t wanted = end < room ? (size_t)end : room;
     size_t header = skua_stream_frame_header_len(stream->id, 0, wanted, false);
@@ -56,13 +57,18 @@ size_t skua_streams_early_write(struct skua_streams *streams, struct skua_writer
                                 struct skua_record *records, size_t max)
 {
     SKUA_ASSERT(!streams->peer_known);
-    size_t count = 0;
+    /* All up to the last one that has something: the server is to count as we do, who hold back
+     * what was opened beyond its limit, of bytes or of messages. */
+    const struct skua_stream *last = NULL;
     struct skua_stream *stream = skua_streams_next(streams, NULL);
-    for (; stream != NULL && count < max; stream = skua_streams_next(streams, stream)) {
-        if (has_first_bytes(stream) && !put_first_bytes(stream, w, &records[count++])) {
-            count--;
-            break;
-        }
+    for (; stream != NULL; stream = skua_streams_next(streams, stream)) {
+        last = has_first_bytes(stream) ? stream : last;
+    }
+    size_t count = 0;
+    stream = last != NULL ? skua_streams_next(streams, NULL) : NULL;
+    while (stream != NULL && count < max && put_first_bytes(stream, w, &records[count])) {
+        count++;
+        stream = stream != last ? skua_streams_next(streams, stream) : NULL;
     }
     return count;
 }

@@ -394,6 +394,43 @@ static void without_room_or_consent(void **state)
     }
 }
 
+/* A stream that has nothing for the SYN, or was given up before it left, counts for the server as
+ * for the client: what was opened after it is taken only where both are within the limit. */
+static void streams_keep_their_places(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct pair p;
+        const bool within = i % 2 == 1, given_up = i >= 2;
+        struct skua_listen_config listen = early_giving();
+        listen.conn.max_streams_bidi = within ? 2 : 1;
+        struct skua_token token = early_begin(&p, NULL, &listen);
+        struct host *client = &p.host[CLIENT];
+        struct skua_conn_config config = early_asking(&p);
+        skua_stream silent, talks;
+        size_t n;
+        config.token = &token;
+        early_forget(&p);
+        (void)pair_connect(&p, &config);
+        assert_int_equal(skua_stream_open(client->ep, client->conn, SKUA_STREAM_BIDI, &silent),
+                         SKUA_OK);
+        if (given_up) {
+            assert_int_equal(skua_stream_write(client->ep, silent, "x", 1, &n), SKUA_OK);
+            assert_int_equal(skua_stream_reset(client->ep, silent, 7), SKUA_OK);
+        }
+        assert_int_equal(skua_stream_open(client->ep, client->conn,
+                                          SKUA_STREAM_BIDI | SKUA_STREAM_MESSAGES, &talks),
+                         SKUA_OK);
+        assert_int_equal(skua_stream_send_message(client->ep, talks, "hello", 5), SKUA_OK);
+        pair_run(&p, 20 * p.delay);
+        assert_int_equal(client->events[SKUA_EVENT_CLOSED], 0);
+        assert_int_equal(client->events[SKUA_EVENT_ESTABLISHED], 1);
+        assert_int_equal(client->seen[SKUA_EVENT_ESTABLISHED].early, within);
+        assert_int_equal(p.host[SERVER].events[SKUA_EVENT_STREAM], within ? 2 : given_up);
+        pair_close(&p);
+    }
+}
+
 /* --- memory */
 
 /* Every allocation of either side fails in turn, alone or with all after it. Nothing is delivered
@@ -451,6 +488,7 @@ int main(void)
         cmocka_unit_test(without_a_good_token),
         cmocka_unit_test(the_window),
         cmocka_unit_test(without_room_or_consent),
+        cmocka_unit_test(streams_keep_their_places),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
