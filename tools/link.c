@@ -135,7 +135,9 @@ static int run(const struct skua_opts *opts, const struct arguments *arguments)
         return skua_opts_error(opts, "--move-to %s: %s", arguments->move_to, error);
     }
     struct skua_link_result result = {0};
-    skua_start_service();
+    if (!arguments->json) {
+        skua_start_service();
+    }
     const int status = skua_link_run(&setup, &result);
     if (status == SKUA_EXIT_OK && arguments->json) {
         skua_link_report_json(stdout, &result);

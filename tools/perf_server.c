@@ -155,6 +155,7 @@ enum skua_exit skua_perf_server(const struct skua_perf_plan *plan)
                       cipher ? "this machine does not have the cipher" : skua_strerror(err));
         server.code = server.ev == NULL ? SKUA_EXIT_LOCAL_IO : SKUA_EXIT_LISTEN;
     }
+    skua_stop_signals_insist(&signals, server.loop);
     skua_ev_free(server.ev);
     while (server.sessions != NULL) {
         skua_perf_session_free(server.sessions);

@@ -257,6 +257,7 @@ static enum skua_exit serve_folder(const struct args *args, const char *folder)
     if (code == SKUA_EXIT_OK) {
         code = run(&serve, &signals);
     }
+    skua_stop_signals_insist(&signals, serve.loop);
     tear_down(&serve);
     skua_stop_signals_end(&signals, serve.loop);
     return code;

@@ -17,6 +17,8 @@ struct skua_stop_signals {
  * stays ignored. */
 void skua_stop_signals_start(struct skua_stop_signals *signals, struct ev_loop *loop,
                              void (*stop)(struct ev_loop *, ev_signal *, int), void *user);
+/* For cleaning up that may wait for a disk: SIGINT and SIGTERM kill again, SIGHUP does not. */
+void skua_stop_signals_insist(struct skua_stop_signals *signals, struct ev_loop *loop);
 /* The signals kill again. Does nothing where `signals` is all zero. */
 void skua_stop_signals_end(struct skua_stop_signals *signals, struct ev_loop *loop);
 

@@ -12,7 +12,7 @@
  *   - Times are nanoseconds (skua_time) of one monotonic clock of the caller's choice. They enter
  *     only by the I/O verbs (recv, send, send_result, hint, on_timeout); what other calls ask for
  *     happens at the time of the latest I/O verb and is sent by the next. A clock that falls back
- *     harms nothing: a fall of at most 20 ms is waited for, and from a deeper one on the endpoint
+ *     harms nothing: a fall of at most 1 s is waited for, and from a deeper one on the endpoint
  *     adds to every time what the clock has fallen, until the clock is ahead again: so nothing
  *     happens again or is held up.
  *     One that jumps ahead makes due what would have been due by then. Times above 2^63 ns are not

@@ -8,8 +8,8 @@
  * right, or another clock was behind): what it says holds from there.
  *
  * A fall of at most SKUA_STEADY_GRAIN is waited for instead. Callers who take their times from two
- * clocks in turn (a coarse one and a fine one, or the kernel's time of a packet and their own) fall
- * all the time, and none of that is time that passes.
+ * clocks in turn (a coarse one and a fine one, the kernel's time of a packet and their own), or
+ * take them and then wait for a lock, fall all the time, and none of that is time that passes.
  *
  * Sums saturate: whoever says SKUA_NEVER has stopped time for good. */
 #ifndef SKUA_BASE_STEADY_H
@@ -17,8 +17,9 @@
 
 #include "base/time.h"
 
-/* Two ticks of the coarsest clock in use (CLOCK_MONOTONIC_COARSE at 100 Hz). */
-#define SKUA_STEADY_GRAIN (20 * SKUA_MSEC)
+/* Longer than a program keeps a time before it uses it; and what waits that much longer once in a
+ * while takes no harm. */
+#define SKUA_STEADY_GRAIN SKUA_SEC
 
 /* All zero at first. */
 struct skua_steady {

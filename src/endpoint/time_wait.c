@@ -26,7 +26,7 @@ struct record {
 
 enum {
     PROLONGED = 0x80, /* its time was doubled */
-    TIRELESS = 0x40,  /* any number of answers */
+    TIRELESS = 0x40,  /* any number of answers, however soon */
     FLAGS = PROLONGED | TIRELESS
 };
 SKUA_STATIC_ASSERT((SKUA_TIME_WAIT_ANSWERS & FLAGS) == 0, "answers and flags share a byte");
@@ -147,8 +147,9 @@ bool skua_time_wait_recv(struct skua_time_wait *tw, const struct skua_question *
     uint64_t quiet_us = skua_time_sub(age_us, record->answered_us);
     unsigned sent = record->answers & ~(unsigned)FLAGS;
     bool soon = sent != 0 && quiet_us < record->pace_ms * UINT64_C(1000);
-    bool tired = sent >= SKUA_TIME_WAIT_ANSWERS && (record->answers & TIRELESS) == 0;
-    if (question->len <= record->packet_len || tired || soon) {
+    bool tired = sent >= SKUA_TIME_WAIT_ANSWERS;
+    bool tireless = (record->answers & TIRELESS) != 0;
+    if (question->len <= record->packet_len || ((tired || soon) && !tireless)) {
         return true;
     }
     record_answer(record, question->path, answers);

@@ -4,9 +4,9 @@
  * to send it again: the id it listens to, and how often it may answer. Whoever asks is answered,
  * wherever he is by now: only the peer can read it, and it is shorter than the question. All keys
  * are gone. Any longer packet for the id is answered by the same bytes, at most once per PTO/4 and
- * SKUA_TIME_WAIT_ANSWERS times, but for tireless records; the first one doubles the record's time
- * (docs/protocol.md, "TIME_WAIT"). Shorter packets are not answered, so two records can never talk
- * to each other.
+ * SKUA_TIME_WAIT_ANSWERS times (tireless records: each and every one); the first one doubles the
+ * record's time (docs/protocol.md, "TIME_WAIT"). Shorter packets are not answered, so two records
+ * can never talk to each other.
  *
  * Records lie in buckets by the time at which they end: adding, removing and ending take constant
  * time. The table is bounded by SKUA_LIMIT_TIME_WAIT_MAX; where it is full, those that end first
@@ -47,7 +47,7 @@ struct skua_time_wait_entry {
     size_t packet_len;
     skua_time length_ns; /* of TIME_WAIT */
     skua_time pto_ns;    /* at the end */
-    bool tireless;       /* any number of answers: who has seen the id must not use them up */
+    bool tireless;       /* answers everything: who has seen the id must not use answers up */
 };
 
 void skua_time_wait_init(struct skua_time_wait *tw, struct skua_heap *heap, const uint8_t key[16]);

@@ -303,7 +303,8 @@ bool skua_connector_filter(struct skua_connector *connector, struct skua_event *
     }
     char text[SKUA_CONNECT_REASON];
     if (is_silence(event) && t->refusal != 0) { /* this machine does not let its packets out */
-        (void)snprintf(text, sizeof text, "cannot send: %s", strerror(t->refusal));
+        (void)snprintf(text, sizeof text, "some packets could not be sent: %s",
+                       strerror(t->refusal));
         event->reason = text;
     }
     note_failure(a, event);

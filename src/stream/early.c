@@ -53,22 +53,58 @@ static bool put_first_bytes(struct skua_stream *stream, struct skua_writer *w,
     return true;
 }
 
+/* The streams that were opened last of each kind since one was put into the SYN, or before; NULL =
+ * none. Whoever names a stream names those of its kind before it. */
+struct unnamed {
+    struct skua_stream *last[2][2]; /* of bytes, of messages: bidirectional, unidirectional */
+};
+
+static struct skua_stream **last_of_kind(struct unnamed *unnamed, const struct skua_stream *stream)
+{
+    return &unnamed->last[skua_stream_is_message(stream)][skua_stream_id_uni(stream->id)];
+}
+
+/* `stream`, which has something, and before it those that the server must count before. Returns
+ * how many frames; 0 where not all fit, and nothing was written. */
+static size_t put_with_others(struct unnamed *unnamed, struct skua_stream *stream,
+                              struct skua_writer *w, struct skua_record *records, size_t max)
+{
+    const struct skua_writer before = *w;
+    size_t count = 0;
+    *last_of_kind(unnamed, stream) = NULL;
+    for (size_t i = 0; i < 4; i++) {
+        struct skua_stream *silent = unnamed->last[i / 2][i % 2];
+        if (silent != NULL && (count == max || !put_first_bytes(silent, w, &records[count++]))) {
+            *w = before;
+            return 0;
+        }
+    }
+    if (count == max || !put_first_bytes(stream, w, &records[count++])) {
+        *w = before;
+        return 0;
+    }
+    *unnamed = (struct unnamed){.last = {{NULL}}};
+    return count;
+}
+
 size_t skua_streams_early_write(struct skua_streams *streams, struct skua_writer *w,
                                 struct skua_record *records, size_t max)
 {
     SKUA_ASSERT(!streams->peer_known);
-    /* All up to the last one that has something: the server is to count as we do, who hold back
-     * what was opened beyond its limit, of bytes or of messages. */
-    const struct skua_stream *last = NULL;
+    /* Up to the last one that has something, none is left out: the server is to count as we do, who
+     * hold back what was opened beyond its limit, of bytes or of messages. */
+    struct unnamed unnamed = {.last = {{NULL}}};
+    size_t count = 0;
     struct skua_stream *stream = skua_streams_next(streams, NULL);
     for (; stream != NULL; stream = skua_streams_next(streams, stream)) {
-        last = has_first_bytes(stream) ? stream : last;
-    }
-    size_t count = 0;
-    stream = last != NULL ? skua_streams_next(streams, NULL) : NULL;
-    while (stream != NULL && count < max && put_first_bytes(stream, w, &records[count])) {
-        count++;
-        stream = stream != last ? skua_streams_next(streams, stream) : NULL;
+        *last_of_kind(&unnamed, stream) = stream;
+        if (has_first_bytes(stream)) {
+            size_t n = put_with_others(&unnamed, stream, w, records + count, max - count);
+            if (n == 0) {
+                break;
+            }
+            count += n;
+        }
     }
     return count;
 }

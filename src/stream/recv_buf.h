@@ -39,7 +39,7 @@ struct skua_recv_pieces {
     struct skua_rangeset beyond; /* what `beyond` of the buffer points to */
     struct skua_rangeset fresh;  /* in blocks, not yet taken */
     uint64_t bytes;              /* how many these are */
-    uint16_t thin;               /* ranges of `fresh` that few bytes began, or less */
+    uint32_t thin;               /* of `fresh`, for skua_recv_ranges_fit */
 };
 
 enum { SKUA_RECV_RING_EMBEDDED = 2 }; /* a power of two */
@@ -57,9 +57,9 @@ struct skua_recv_buf {
     uint8_t *embedded[SKUA_RECV_RING_EMBEDDED]; /* ring of a small buffer */
     uint32_t cap;                               /* size of the ring, a power of two */
     uint32_t blocks;                            /* blocks held */
+    uint32_t thin;                              /* of `beyond`, for skua_recv_ranges_fit */
     bool discarding;                            /* bytes are noted, not kept */
     bool unordered;                             /* recv_pieces.c */
-    uint16_t thin; /* ranges of `beyond` that few bytes began, or less */
 };
 
 void skua_recv_buf_init(struct skua_recv_buf *buf);
@@ -146,9 +146,9 @@ enum skua_err skua_recv_buf_note(struct skua_recv_buf *buf, struct skua_stream_m
                                  uint64_t offset, uint64_t until);
 /* All that `beyond` points to goes. */
 void skua_recv_buf_beyond_free(struct skua_recv_buf *buf, struct skua_stream_mem *mem);
-/* A frame that brought `fresh` new bytes has changed the number of ranges of a set; `thin` counts
- * those that few bytes began. False where they are too many. */
-bool skua_recv_ranges_fit(uint16_t *thin, uint32_t before, uint32_t after, uint64_t fresh);
+/* A frame that brought `fresh` new bytes, or a reader, has changed the number of ranges of a set;
+ * `thin` estimates those that few bytes began. False where they are too many. */
+bool skua_recv_ranges_fit(uint32_t *thin, uint32_t before, uint32_t after, uint64_t fresh);
 
 static inline bool skua_recv_buf_has_gap(const struct skua_recv_buf *buf)
 {

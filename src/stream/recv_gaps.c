@@ -9,14 +9,21 @@
 #include "base/list.h"
 #include "stream/recv_buf.h"
 
-enum { WORTH = 64 }; /* bytes that make a range worth its place */
+enum {
+    WORTH = 64,     /* bytes that make a range worth its place */
+    THIN_ONE = 4096 /* what one thin range counts in `thin` */
+};
 
-bool skua_recv_ranges_fit(uint16_t *thin, uint32_t before, uint32_t after, uint64_t fresh)
+bool skua_recv_ranges_fit(uint32_t *thin, uint32_t before, uint32_t after, uint64_t fresh)
 {
-    uint32_t count = *thin + (uint32_t)(after > before && fresh < WORTH);
-    count = count < after ? count : after;
-    bool fit = count <= SKUA_LIMIT_RECV_GAPS_THIN;
-    *thin = (uint16_t)(fit ? count : SKUA_LIMIT_RECV_GAPS_THIN);
+    if (after < before) {
+        /* Which ones are gone is not known: as many of the thin ones as of all. */
+        *thin = (uint32_t)((uint64_t)*thin * after / before);
+    } else if (after > before && fresh < WORTH) {
+        *thin += THIN_ONE;
+    }
+    bool fit = *thin <= SKUA_LIMIT_RECV_GAPS_THIN * THIN_ONE;
+    *thin = fit ? *thin : SKUA_LIMIT_RECV_GAPS_THIN * THIN_ONE;
     return fit;
 }
 
@@ -58,6 +65,8 @@ static void note_in_order(struct skua_recv_buf *buf, struct skua_stream_mem *mem
 {
     uint64_t fresh = until - buf->end;
     uint64_t end = until;
+    uint32_t count = buf->beyond != NULL ? skua_rangeset_count(buf->beyond) : 0;
+    uint32_t left = count;
     while (skua_recv_buf_has_gap(buf) && skua_rangeset_min(buf->beyond) <= until) {
         struct skua_range range = skua_rangeset_at(buf->beyond, 0);
         uint64_t over = range.last + 1 < until ? range.last + 1 : until;
@@ -65,8 +74,10 @@ static void note_in_order(struct skua_recv_buf *buf, struct skua_stream_mem *mem
         end = range.last + 1 > end ? range.last + 1 : end;
         enum skua_err err = skua_rangeset_remove(buf->beyond, 0, range.last);
         SKUA_ASSERT(err == SKUA_OK);
-        mem->gaps--;
+        left--;
     }
+    mem->gaps -= count - left;
+    (void)skua_recv_ranges_fit(&buf->thin, count, left, fresh); /* fewer fit */
     buf->arrived += fresh;
     buf->end = end;
 }

@@ -206,7 +206,9 @@ static void take_fresh(struct skua_recv_buf *buf, struct skua_stream_mem *mem, u
         SKUA_ASSERT(err == SKUA_OK);
         len -= n;
     }
-    mem->gaps -= count - skua_rangeset_count(fresh);
+    uint32_t left = skua_rangeset_count(fresh);
+    mem->gaps -= count - left;
+    (void)skua_recv_ranges_fit(&pieces->thin, count, left, 0); /* no more than before */
     uint64_t last = skua_rangeset_count(fresh) != 0
                         ? skua_rangeset_min(fresh) / SKUA_STREAM_BLOCK
                         : (end + SKUA_STREAM_BLOCK - 1) / SKUA_STREAM_BLOCK;

@@ -106,7 +106,7 @@ static unsigned answers_at_a_pace(bool tireless)
     for (int i = 0; i < 10000; i++) {
         assert_true(ask(&f, 1, 1200));
         if (answered(&f, 1)) {
-            assert_true(count == 0 || f.now - last >= MS(25));
+            assert_true(count == 0 || f.now - last >= MS(25) || tireless);
             last = f.now;
             count++;
         }
@@ -120,7 +120,7 @@ static void answers_at_a_pace_and_not_for_ever(void **state)
 {
     (void)state;
     assert_int_equal(answers_at_a_pace(false), SKUA_TIME_WAIT_ANSWERS);
-    assert_int_equal(answers_at_a_pace(true), 10000 / 25);
+    assert_int_equal(answers_at_a_pace(true), 10000);
 }
 
 /* Lets the table run as a driver would, until it is empty; when that was. */

@@ -314,7 +314,7 @@ static void the_own_firewall_is_named(void **state)
     ev_run(loop, 0);
     assert_int_equal(client.closed, 1);
     assert_int_equal(client.last.error, SKUA_ETIMEDOUT);
-    assert_string_equal(client.reason, "cannot send: Operation not permitted");
+    assert_string_equal(client.reason, "some packets could not be sent: Operation not permitted");
     skua_ev_stats(client.ev, &stats);
     assert_int_equal(stats.send_errno, EPERM);
     assert_int_equal(stats.send_errors, 3);

@@ -144,15 +144,39 @@ static void long_ranges_buy_no_thin_ones(void **state)
     }
     enum skua_err err = SKUA_OK;
     unsigned n = 0;
-    for (; err == SKUA_OK && n < 4000; n++) {
-        uint64_t gap = 100 * (uint64_t)(n + 1);
-        err = skua_recv_buf_put(&buf, &f->mem, gap - 20, bytes, 1, false); /* one more */
+    for (; err == SKUA_OK && n < 3900; n++) {
+        uint64_t next = 1 + 100 * (uint64_t)(n + 1);
+        err = skua_recv_buf_put(&buf, &f->mem, next - 20, bytes, 1, false); /* one more */
         if (err == SKUA_OK) {
-            err = skua_recv_buf_put(&buf, &f->mem, gap - 35, bytes, 36, false); /* two less */
+            err = skua_recv_buf_put(&buf, &f->mem, next - 19, bytes, 19, false); /* one less */
         }
     }
     assert_int_equal(err, SKUA_ELIMIT);
-    assert_int_equal(n, SKUA_LIMIT_RECV_GAPS_THIN + 1);
+    assert_in_range(n, SKUA_LIMIT_RECV_GAPS_THIN, SKUA_LIMIT_RECV_GAPS_THIN * 5 / 4);
+    skua_recv_buf_check(&buf);
+    skua_recv_buf_deinit(&buf, &f->mem);
+}
+
+/* A path that always has some 1,500 packets missing, and every tenth of what comes is small. */
+static void thin_ranges_among_many_may_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct skua_recv_buf buf;
+    skua_recv_buf_init(&buf);
+    static const uint8_t bytes[100] = {1};
+    enum { STEP = 200, STANDING = 1500, ALL = 40000 };
+    for (uint64_t i = 0; i < ALL; i++) {
+        size_t len = i % 10 == 0 ? 10 : 100;
+        assert_int_equal(skua_recv_buf_put(&buf, &f->mem, i * STEP + 50, bytes, len, false),
+                         SKUA_OK);
+        if (i >= STANDING) { /* what is missing in front of the oldest comes */
+            for (uint64_t at = buf.end; at < (i - STANDING) * STEP + 50; at += 100) {
+                assert_int_equal(skua_recv_buf_put(&buf, &f->mem, at, bytes, 100, false), SKUA_OK);
+            }
+        }
+        skua_recv_buf_consume(&buf, &f->mem, skua_recv_buf_readable(&buf));
+    }
+    assert_true(skua_recv_buf_gaps(&buf) > SKUA_LIMIT_RECV_GAPS_THIN);
     skua_recv_buf_check(&buf);
     skua_recv_buf_deinit(&buf, &f->mem);
 }
@@ -218,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(gaps_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(thin_ranges_are_few, setup, teardown),
         cmocka_unit_test_setup_teardown(long_ranges_buy_no_thin_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(thin_ranges_among_many_may_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(thin_ranges_may_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(sparse_bytes_cost_what_they_touch, setup, teardown),
         cmocka_unit_test_setup_teardown(short_lends_are_copied_long_ones_stay, setup, teardown),

@@ -1,9 +1,6 @@
-/* What a server takes of early data: a client's first bytes within all that it announces, or
- * nothing. */
-#include "unit.h"
-
-#include "base/limits.h"
-#include "stream/streams.h"
+/* Early data: what a client puts into its SYN, and what a server takes of them: first bytes within
+ * all that it announces, or nothing. */
+#include "table.h"
 
 static const struct skua_transport_params own = {
     .initial_max_data = 100,
@@ -122,6 +119,81 @@ static void nothing_but_bytes(void **state)
     assert_false(skua_streams_early_fit(cut_off, sizeof cut_off, &own));
 }
 
+/* --- the client's side */
+
+static struct table *client_new(void)
+{
+    struct table *t = table_new();
+    struct skua_streams_config config = table_config(t);
+    skua_streams_init(&t->streams, &config); /* of the peer's limits nothing is known */
+    return t;
+}
+
+static void client_free(struct table *t)
+{
+    skua_streams_deinit(&t->streams);
+    skua_blocks_deinit(&t->blocks);
+    assert_int_equal(t->heap.used, 0);
+    free(t);
+}
+
+static struct skua_stream *open_one(struct table *t, unsigned flags, size_t len)
+{
+    struct skua_stream *stream = NULL;
+    assert_int_equal(skua_streams_open(&t->streams, flags, &stream), SKUA_OK);
+    if (len != 0) {
+        table_write(stream, len);
+    }
+    return stream;
+}
+
+/* Whoever names a stream names those of its kind before it; of each other kind the last one says
+ * how many there are. What is opened behind the last one that has something is not named. */
+static void silent_streams_take_little(void **state)
+{
+    (void)state;
+    struct table *t = client_new();
+    for (unsigned i = 0; i < 20; i++) {
+        (void)open_one(t, SKUA_STREAM_BIDI, 0);
+        (void)open_one(t, SKUA_STREAM_UNI, 0);
+        (void)open_one(t, SKUA_STREAM_BIDI | SKUA_STREAM_MESSAGES, 0);
+    }
+    const struct skua_stream *talks = open_one(t, SKUA_STREAM_BIDI, 5);
+    const struct skua_stream *again = open_one(t, SKUA_STREAM_UNI, 7);
+    (void)open_one(t, SKUA_STREAM_UNI, 0);
+    struct skua_writer w = skua_writer_of(t->packet, TABLE_PACKET);
+    assert_int_equal(skua_streams_early_write(&t->streams, &w, t->records, 16), 4);
+    assert_int_equal(t->records[0].id, id_of(19, 1, 0));
+    assert_int_equal(t->records[0].len, 0);
+    assert_int_equal(t->records[1].id, id_of(19, 0, 0) | 4);
+    assert_int_equal(t->records[1].len, 0);
+    assert_int_equal(t->records[2].id, talks->id);
+    assert_int_equal(t->records[2].len, 5);
+    assert_int_equal(t->records[3].id, again->id);
+    assert_int_equal(t->records[3].len, 7);
+    /* Nothing is named without what it is named for. */
+    for (size_t max = 0; max < 3; max++) {
+        w = skua_writer_of(t->packet, TABLE_PACKET);
+        assert_int_equal(skua_streams_early_write(&t->streams, &w, t->records, max), 0);
+        assert_int_equal(skua_writer_len(&w), 0);
+    }
+    w = skua_writer_of(t->packet, 9);
+    assert_int_equal(skua_streams_early_write(&t->streams, &w, t->records, 16), 0);
+    assert_int_equal(skua_writer_len(&w), 0);
+    client_free(t);
+}
+
+static void nobody_talks(void **state)
+{
+    (void)state;
+    struct table *t = client_new();
+    (void)open_one(t, SKUA_STREAM_BIDI, 0);
+    struct skua_writer w = skua_writer_of(t->packet, TABLE_PACKET);
+    assert_int_equal(skua_streams_early_write(&t->streams, &w, t->records, 16), 0);
+    assert_int_equal(skua_writer_len(&w), 0);
+    client_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +201,8 @@ int main(void)
         cmocka_unit_test(both_numberings_together),
         cmocka_unit_test(all_together),
         cmocka_unit_test(nothing_but_bytes),
+        cmocka_unit_test(silent_streams_take_little),
+        cmocka_unit_test(nobody_talks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
